@@ -1,0 +1,2 @@
+//! The mta-sts command line.
+fn main() {}

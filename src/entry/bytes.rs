@@ -1,0 +1,214 @@
+//! The one stored form of an entry: versioned, bound to its domain, checked for damage.
+//!
+//! All numbers are big-endian. After the mark and the version come the domain, the fields in the
+//! order of the code below, and a checksum over all before it.
+
+use alloc::vec::Vec;
+
+use super::notes::{Budget, Failure, Failures, Memory, Remembered};
+use super::{Entry, HeldPolicy};
+use crate::error::EntryError;
+use crate::name::PolicyDomain;
+use crate::policy::{Policy, Profile};
+use crate::record::PolicyId;
+use crate::time::UnixTime;
+
+const MARK: &[u8] = b"MTASTS";
+const VERSION: u8 = 1;
+const CHECKSUM_OCTETS: usize = 8;
+
+impl Entry {
+    /// The entry as bytes: at most 67,000 octets, mostly the policy's text.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let text = self.held.as_ref().map_or(0, |held| held.policy.as_str().len());
+        let mut out = Vec::with_capacity(text.saturating_add(256));
+        out.extend_from_slice(MARK);
+        out.push(VERSION);
+        short(&mut out, self.domain.as_str());
+        long(&mut out, self.generation);
+        long(&mut out, self.inserted_at.as_secs());
+        long(&mut out, self.last_used.as_secs());
+        out.push(remembered_to_byte(self.memory.what));
+        long(&mut out, self.memory.stamp);
+        long(&mut out, self.memory.until.as_secs());
+        long(&mut out, self.memory.generation);
+        out.push(self.budget.restarts);
+        long(&mut out, self.budget.full_at.as_secs());
+        out.push(u8::try_from(self.failures.0.len()).unwrap_or(u8::MAX));
+        for failure in &self.failures.0 {
+            short(&mut out, failure.id.as_str());
+            long(&mut out, failure.stamp);
+            long(&mut out, failure.until.as_secs());
+            out.push(failure.repeats);
+        }
+        match &self.held {
+            None => out.push(0),
+            Some(held) => {
+                out.push(match held.policy.profile() {
+                    Profile::Strict => 1,
+                    Profile::Tolerant => 2,
+                });
+                short(&mut out, held.id.as_str());
+                long(&mut out, held.fetched_at.as_secs());
+                out.extend_from_slice(held.policy.as_str().as_bytes());
+            }
+        }
+        let sum = checksum(&out);
+        long(&mut out, sum);
+        out
+    }
+
+    /// Reads the bytes that a store kept for `domain`.
+    ///
+    /// # Errors
+    /// [`EntryError`] where they are not an entry of this version and this domain, whole and
+    /// undamaged. Tell the machine [`Held::Unreadable`](crate::Held::Unreadable) then: a store
+    /// that cannot be read is not an empty store.
+    ///
+    /// ```
+    /// use mta_sts::{Entry, EntryError, PolicyDomain, UnixTime};
+    ///
+    /// let domain = PolicyDomain::parse("example.com")?;
+    /// let entry = Entry::new(domain.clone(), UnixTime::from_secs(1_800_000_000));
+    /// let mut bytes = entry.to_bytes();
+    /// assert_eq!(Entry::from_bytes(&domain, &bytes)?, entry);
+    /// bytes.pop();
+    /// assert_eq!(Entry::from_bytes(&domain, &bytes), Err(EntryError::Corrupt));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn from_bytes(domain: &PolicyDomain, bytes: &[u8]) -> Result<Self, EntryError> {
+        let rest = bytes.strip_prefix(MARK).ok_or(EntryError::Foreign)?;
+        let (&version, _) = rest.split_first().ok_or(EntryError::Corrupt)?;
+        if version != VERSION {
+            return Err(EntryError::Version { supported: VERSION, found: version });
+        }
+        let end = bytes.len().checked_sub(CHECKSUM_OCTETS).ok_or(EntryError::Corrupt)?;
+        let (content, sum) = bytes.split_at_checked(end).ok_or(EntryError::Corrupt)?;
+        if sum != checksum(content).to_be_bytes() {
+            return Err(EntryError::Corrupt);
+        }
+        let fields = content.get(MARK.len().saturating_add(1)..).ok_or(EntryError::Corrupt)?;
+        let mut reader = Reader(fields);
+        let name = reader.short().ok_or(EntryError::Corrupt)?;
+        if name != domain.as_str() {
+            return Err(EntryError::OtherDomain);
+        }
+        reader.entry(domain).ok_or(EntryError::Corrupt)
+    }
+}
+
+fn long(out: &mut Vec<u8>, number: u64) {
+    out.extend_from_slice(&number.to_be_bytes());
+}
+
+/// At most 255 octets with their length in front: names and ids are shorter.
+fn short(out: &mut Vec<u8>, text: &str) {
+    out.push(u8::try_from(text.len()).unwrap_or(u8::MAX));
+    out.extend_from_slice(text.as_bytes());
+}
+
+const fn remembered_to_byte(what: Option<Remembered>) -> u8 {
+    match what {
+        None => 0,
+        Some(Remembered::SameId) => 1,
+        Some(Remembered::Absent) => 2,
+        Some(Remembered::Malformed) => 3,
+        Some(Remembered::NoAnswer) => 4,
+    }
+}
+
+/// Against damage, not against forgery: FNV-1a, 64 bits. Who can write the store can write
+/// whatever they like.
+fn checksum(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |sum: u64, byte| {
+        (sum ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
+
+struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    fn take(&mut self, count: usize) -> Option<&'a [u8]> {
+        let (taken, rest) = self.0.split_at_checked(count)?;
+        self.0 = rest;
+        Some(taken)
+    }
+
+    fn byte(&mut self) -> Option<u8> {
+        let (&byte, rest) = self.0.split_first()?;
+        self.0 = rest;
+        Some(byte)
+    }
+
+    fn long(&mut self) -> Option<u64> {
+        self.take(8)?.try_into().ok().map(u64::from_be_bytes)
+    }
+
+    fn time(&mut self) -> Option<UnixTime> {
+        self.long().map(UnixTime::from_secs)
+    }
+
+    fn short(&mut self) -> Option<&'a str> {
+        let len = self.byte()?;
+        core::str::from_utf8(self.take(usize::from(len))?).ok()
+    }
+
+    fn id(&mut self) -> Option<PolicyId> {
+        self.short().and_then(PolicyId::parse)
+    }
+
+    fn entry(mut self, domain: &PolicyDomain) -> Option<Entry> {
+        let generation = self.long()?;
+        let inserted_at = self.time()?;
+        let last_used = self.time()?;
+        let memory = self.memory()?;
+        let budget = Budget { restarts: self.byte()?, full_at: self.time()? };
+        let failures = self.failures()?;
+        let held = match self.byte()? {
+            0 if self.0.is_empty() => None,
+            1 => Some(self.held(Profile::Strict)?),
+            2 => Some(self.held(Profile::Tolerant)?),
+            _ => return None,
+        };
+        let domain = domain.clone();
+        Some(Entry { domain, generation, held, memory, failures, budget, inserted_at, last_used })
+    }
+
+    fn memory(&mut self) -> Option<Memory> {
+        let what = match self.byte()? {
+            0 => None,
+            1 => Some(Remembered::SameId),
+            2 => Some(Remembered::Absent),
+            3 => Some(Remembered::Malformed),
+            4 => Some(Remembered::NoAnswer),
+            _ => return None,
+        };
+        Some(Memory { stamp: self.long()?, what, until: self.time()?, generation: self.long()? })
+    }
+
+    fn failures(&mut self) -> Option<Failures> {
+        let count = usize::from(self.byte()?);
+        if count > Failures::MAX {
+            return None;
+        }
+        let mut failures = Failures(Vec::with_capacity(count));
+        for _ in 0..count {
+            let id = self.id()?;
+            let (stamp, until, repeats) = (self.long()?, self.time()?, self.byte()?);
+            failures.0.push(Failure { stamp, id, until, repeats });
+        }
+        // The order and the distinct ids are part of the form.
+        let mut normal = failures.clone();
+        normal.merge(Failures::default());
+        (normal == failures).then_some(failures)
+    }
+
+    /// The last part: the policy's text reaches to the end.
+    fn held(self, profile: Profile) -> Option<HeldPolicy> {
+        let mut rest = self;
+        let id = rest.id()?;
+        let fetched_at = rest.time()?;
+        let policy = Policy::parse(rest.0, profile).ok()?;
+        Some(HeldPolicy { policy, id, fetched_at })
+    }
+}

@@ -1,0 +1,375 @@
+//! Failures of the network or of the other side: values that an outcome keeps for logs and
+//! reports, never a reason to drop a held policy (RFC 8461 §3.3).
+
+use alloc::borrow::Cow;
+use alloc::boxed::Box;
+use alloc::format;
+use core::fmt;
+
+use thiserror::Error;
+
+use crate::error::AddressClass;
+use crate::name::DnsName;
+use crate::tlsrpt::ResultType;
+
+/// DNS gave no answer: neither the records nor a proof that there are none.
+///
+/// ```
+/// use mta_sts::{DnsFailure, DnsFailureKind, ExtendedDnsError};
+///
+/// let failure = DnsFailure::new(DnsFailureKind::ServerFailure).extended(ExtendedDnsError(6));
+/// assert_eq!(failure.reason_code(), "dns-extended-error-6-dnssec-bogus");
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+pub struct DnsFailure {
+    kind: DnsFailureKind,
+    extended: Option<ExtendedDnsError>,
+}
+
+/// What kept DNS from answering.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[non_exhaustive]
+pub enum DnsFailureKind {
+    /// No reply in time.
+    Timeout,
+    /// The resolver could not be reached, or the connection to it broke.
+    Network,
+    /// SERVFAIL.
+    ServerFailure,
+    /// REFUSED.
+    Refused,
+    /// FORMERR.
+    FormatError,
+    /// NOTIMP.
+    NotImplemented,
+    /// Another response code.
+    ResponseCode(u16),
+    /// NOERROR with neither the records nor the SOA that would prove their absence (RFC 2308 §2.2):
+    /// a lame server, or a chain of CNAMEs that leads nowhere.
+    Unproven,
+    /// A reply that is no DNS message, or none to this question.
+    Malformed,
+    /// DNSSEC validation failed.
+    Bogus,
+    /// The question was given up before it was answered.
+    Abandoned,
+}
+
+impl DnsFailure {
+    /// A failure of this kind.
+    pub const fn new(kind: DnsFailureKind) -> Self {
+        Self { kind, extended: None }
+    }
+
+    /// With the extended DNS error (RFC 8914) of the reply.
+    #[must_use]
+    pub const fn extended(self, error: ExtendedDnsError) -> Self {
+        Self { extended: Some(error), ..self }
+    }
+
+    /// What kept DNS from answering.
+    pub const fn kind(self) -> DnsFailureKind {
+        self.kind
+    }
+
+    /// The extended DNS error, if the reply carried one.
+    pub const fn extended_error(self) -> Option<ExtendedDnsError> {
+        self.extended
+    }
+
+    /// The failure reason code for a report (RFC 8460 §4.3): that of the extended DNS error if
+    /// there is one.
+    pub fn reason_code(self) -> Cow<'static, str> {
+        if let Some(error) = self.extended {
+            return Cow::Owned(format!("dns-extended-error-{}-{}", error.0, error.name()));
+        }
+        Cow::Borrowed(match self.kind {
+            DnsFailureKind::Timeout => "dns-timeout",
+            DnsFailureKind::Network => "dns-unreachable",
+            DnsFailureKind::ServerFailure => "dns-servfail",
+            DnsFailureKind::Refused => "dns-refused",
+            DnsFailureKind::FormatError => "dns-formerr",
+            DnsFailureKind::NotImplemented => "dns-notimp",
+            DnsFailureKind::ResponseCode(code) => return Cow::Owned(format!("dns-rcode-{code}")),
+            DnsFailureKind::Unproven => "dns-no-soa",
+            DnsFailureKind::Malformed => "dns-malformed",
+            DnsFailureKind::Bogus => "dns-bogus",
+            DnsFailureKind::Abandoned => "dns-abandoned",
+        })
+    }
+}
+
+impl From<DnsFailureKind> for DnsFailure {
+    fn from(kind: DnsFailureKind) -> Self {
+        Self::new(kind)
+    }
+}
+
+impl fmt::Display for DnsFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind {
+            DnsFailureKind::Timeout => f.write_str("no reply from DNS in time"),
+            DnsFailureKind::Network => f.write_str("the DNS resolver could not be reached"),
+            DnsFailureKind::ServerFailure => f.write_str("DNS answered SERVFAIL"),
+            DnsFailureKind::Refused => f.write_str("DNS answered REFUSED"),
+            DnsFailureKind::FormatError => f.write_str("DNS answered FORMERR"),
+            DnsFailureKind::NotImplemented => f.write_str("DNS answered NOTIMP"),
+            DnsFailureKind::ResponseCode(code) => write!(f, "DNS answered response code {code}"),
+            DnsFailureKind::Unproven => {
+                f.write_str("DNS gave neither the records nor proof that there are none")
+            }
+            DnsFailureKind::Malformed => f.write_str("the DNS reply is malformed"),
+            DnsFailureKind::Bogus => f.write_str("DNSSEC validation failed"),
+            DnsFailureKind::Abandoned => f.write_str("the DNS question was given up"),
+        }?;
+        match self.extended {
+            Some(error) => write!(f, " (extended DNS error {}: {})", error.0, error.name()),
+            None => Ok(()),
+        }
+    }
+}
+
+impl core::error::Error for DnsFailure {}
+
+/// The info code of an extended DNS error (RFC 8914 §4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+pub struct ExtendedDnsError(pub u16);
+
+impl ExtendedDnsError {
+    /// The registered name of the code, in lower case with hyphens; `unassigned` for others.
+    pub const fn name(self) -> &'static str {
+        // RFC 8914 §4, and the later entries of its registry.
+        match self.0 {
+            0 => "other",
+            1 => "unsupported-dnskey-algorithm",
+            2 => "unsupported-ds-digest-type",
+            3 => "stale-answer",
+            4 => "forged-answer",
+            5 => "dnssec-indeterminate",
+            6 => "dnssec-bogus",
+            7 => "signature-expired",
+            8 => "signature-not-yet-valid",
+            9 => "dnskey-missing",
+            10 => "rrsigs-missing",
+            11 => "no-zone-key-bit-set",
+            12 => "nsec-missing",
+            13 => "cached-error",
+            14 => "not-ready",
+            15 => "blocked",
+            16 => "censored",
+            17 => "filtered",
+            18 => "prohibited",
+            19 => "stale-nxdomain-answer",
+            20 => "not-authoritative",
+            21 => "not-supported",
+            22 => "no-reachable-authority",
+            23 => "network-error",
+            24 => "invalid-data",
+            25 => "signature-expired-before-valid",
+            26 => "too-early",
+            27 => "unsupported-nsec3-iterations-value",
+            28 => "unable-to-conform-to-policy",
+            29 => "synthesized",
+            30 => "invalid-query-type",
+            _ => "unassigned",
+        }
+    }
+}
+
+/// What is wrong with a certificate (RFC 8461 §3.3 for the Policy Host, §4.2 for an MX).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[non_exhaustive]
+pub enum CertificateFault {
+    /// Its time is over.
+    #[error("the certificate has expired")]
+    Expired,
+    /// Its time has not come.
+    #[error("the certificate is not valid yet")]
+    NotYetValid,
+    /// No DNS-ID of it is the name (the common name does not count).
+    #[error("the certificate is for another name")]
+    WrongName,
+    /// It does not chain to a trusted root.
+    #[error("the certificate's issuer is not trusted")]
+    UntrustedIssuer,
+    /// It has been revoked.
+    #[error("the certificate has been revoked")]
+    Revoked,
+    /// Something else.
+    #[error("the certificate is not valid")]
+    Other,
+}
+
+impl CertificateFault {
+    /// The failure reason code for a report (RFC 8460 §4.3).
+    pub const fn reason_code(self) -> &'static str {
+        match self {
+            Self::Expired => "certificate-expired",
+            Self::NotYetValid => "certificate-not-yet-valid",
+            Self::WrongName => "certificate-host-mismatch",
+            Self::UntrustedIssuer => "certificate-not-trusted",
+            Self::Revoked => "certificate-revoked",
+            Self::Other => "certificate-invalid",
+        }
+    }
+
+    /// The result type for a session with an MX (RFC 8460 §4.3.1).
+    pub const fn result_type(self) -> ResultType {
+        match self {
+            Self::Expired => ResultType::CertificateExpired,
+            Self::WrongName => ResultType::CertificateHostMismatch,
+            Self::NotYetValid | Self::UntrustedIssuer | Self::Revoked | Self::Other => {
+                ResultType::CertificateNotTrusted
+            }
+        }
+    }
+}
+
+/// The Policy Host gave no policy text (RFC 8461 §3.3).
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[non_exhaustive]
+pub enum FetchFailure {
+    /// DNS did not tell the Policy Host's addresses.
+    #[error("no address of the policy host: {0}")]
+    Dns(DnsFailure),
+    /// The Policy Host has no address.
+    #[error("the policy host has no address")]
+    NoAddress,
+    /// Every address of the Policy Host is one that is not dialled.
+    #[error("the policy host is not dialled at a {0}")]
+    Address(AddressClass),
+    /// The connection was refused.
+    #[error("the policy host refused the connection")]
+    ConnectionRefused,
+    /// No connection came about, or it broke.
+    #[error("the connection to the policy host failed")]
+    Connection,
+    /// The deadline passed.
+    #[error("the policy host did not deliver the policy in time")]
+    Timeout,
+    /// The certificate is not valid for the Policy Host.
+    #[error("{0}")]
+    Certificate(CertificateFault),
+    /// The driver vouched for another name than the Policy Host's.
+    #[error("the certificate was verified for another name than the policy host's")]
+    OtherHostVerified,
+    /// TLS failed for a reason other than the certificate.
+    #[error("the TLS handshake with the policy host failed")]
+    Tls,
+    /// The reply is no HTTP.
+    #[error("the policy host's reply is not valid HTTP")]
+    Http,
+    /// A status other than 200 (redirects are not followed).
+    #[error("expected HTTP status 200, found {0}")]
+    Status(u16),
+    /// A media type other than `text/plain`.
+    #[error("expected the media type text/plain, found {0:?}")]
+    MediaType(
+        /// The value of `Content-Type`, at most 128 octets of it, lossy.
+        Box<str>,
+    ),
+    /// No media type (strict profile).
+    #[error("expected the media type text/plain, found none")]
+    NoMediaType,
+    /// A content coding, though none was offered.
+    #[error("expected no content coding, found {0:?}")]
+    ContentCoding(
+        /// The value of `Content-Encoding`, at most 128 octets of it, lossy.
+        Box<str>,
+    ),
+    /// The body is larger than the limit.
+    #[error("expected a policy of at most {limit} octets, found more")]
+    TooLarge {
+        /// The limit, in octets.
+        limit: u32,
+    },
+    /// The body ended before its end.
+    #[error("the policy was cut off")]
+    Truncated,
+    /// The fetch was given up.
+    #[error("the fetch was given up")]
+    Abandoned,
+}
+
+impl FetchFailure {
+    /// The result type for a report (RFC 8460 §4.3.2.2).
+    pub const fn result_type(&self) -> ResultType {
+        match self {
+            Self::Certificate(_) | Self::OtherHostVerified => ResultType::StsWebpkiInvalid,
+            _ => ResultType::StsPolicyFetchError,
+        }
+    }
+
+    /// The failure reason code for a report (RFC 8460 §4.3).
+    pub fn reason_code(&self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
+            Self::Dns(failure) => return failure.reason_code(),
+            Self::NoAddress => "policy-host-no-address",
+            Self::Address(_) => "policy-host-address-refused",
+            Self::ConnectionRefused => "connection-refused",
+            Self::Connection => "connection-failed",
+            Self::Timeout => "timeout",
+            Self::Certificate(fault) => fault.reason_code(),
+            Self::OtherHostVerified => "certificate-host-mismatch",
+            Self::Tls => "tls-handshake-failed",
+            Self::Http => "http-malformed",
+            Self::Status(status) => return Cow::Owned(format!("http-status-{status}")),
+            Self::MediaType(_) => "http-media-type",
+            Self::NoMediaType => "http-no-media-type",
+            Self::ContentCoding(_) => "http-content-coding",
+            Self::TooLarge { .. } => "policy-too-large",
+            Self::Truncated => "http-truncated",
+            Self::Abandoned => "abandoned",
+        })
+    }
+}
+
+/// The driver's word that a TLS server's certificate was verified for a name: chain, time, and a
+/// SAN DNS-ID (RFC 8461 §3.3), before anything was read from the connection.
+///
+/// It is the one claim that the machine cannot check for itself, so it is made in one word that can
+/// be searched for; and it names the host, which the machine compares. There is no other way to
+/// come by the value.
+#[derive(Debug)]
+pub struct PolicyHostVerified(Box<str>);
+
+impl PolicyHostVerified {
+    /// States that the certificate was verified for `host`, the name that was sent as SNI.
+    pub fn assertion(host: &str) -> Self {
+        Self(host.into())
+    }
+
+    pub(crate) fn is_for(&self, host: &str) -> bool {
+        self.0.eq_ignore_ascii_case(host)
+    }
+}
+
+/// The driver's word that an MX host's certificate was verified for a name (RFC 8461 §4.2).
+///
+/// ```
+/// use mta_sts::{DnsName, MxVerified};
+///
+/// let mx = DnsName::parse("mx.example.com")?;
+/// // ... after a TLS handshake with that server name, validated against the trusted roots ...
+/// let verified = MxVerified::assertion(&mx);
+/// # let _ = verified;
+/// # Ok::<(), mta_sts::NameError>(())
+/// ```
+#[derive(Debug)]
+pub struct MxVerified(DnsName);
+
+impl MxVerified {
+    /// States that the certificate was verified for `host`, the name that was sent as SNI.
+    pub fn assertion(host: &DnsName) -> Self {
+        Self(host.clone())
+    }
+
+    pub(crate) fn is_for(&self, host: &DnsName) -> bool {
+        self.0 == *host
+    }
+}

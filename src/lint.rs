@@ -1,0 +1,1 @@
+//! Judgement of records and policies, for people.

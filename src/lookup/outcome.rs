@@ -1,0 +1,260 @@
+//! What a lookup found, and the same from memory without a lookup.
+
+use core::fmt;
+use core::time::Duration;
+
+use super::Problem;
+use super::gate::{BounceToken, Refused};
+use crate::entry::{Entry, HeldPolicy, Remembered};
+use crate::name::PolicyDomain;
+use crate::policy::{MaxAge, Mode, Policy};
+use crate::record::PolicyId;
+use crate::time::UnixTime;
+
+/// What is known of a domain's policy, and how. It is apart from the policy itself: a timeout must
+/// never look like "has no policy".
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Status {
+    /// A policy was fetched now.
+    Found,
+    /// A policy is held, and DNS says that it is still the current one.
+    Confirmed,
+    /// A policy is held and unexpired, in spite of a problem.
+    Held,
+    /// There is no policy: no record, or one whose policy could not be had, which RFC 8461 §3.3
+    /// treats alike (the problem tells which).
+    Absent,
+    /// DNS or the store did not answer, and nothing is held: whether there is a policy is not
+    /// known. The caller chooses to defer or to deliver.
+    Unknown,
+}
+
+impl Status {
+    /// The status in lower case.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Found => "found",
+            Self::Confirmed => "confirmed",
+            Self::Held => "held",
+            Self::Absent => "absent",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// What TXT said in this lookup: what the bounce gate needs to know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// Not asked, or no answer.
+    Nothing,
+    /// An id.
+    Id(PolicyId),
+    /// An answer that announces nothing.
+    NoId,
+}
+
+/// How a policy differs from the one it replaces. One valid certificate is enough to weaken a
+/// policy, so somebody should see it where it happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PolicyChange {
+    /// The mode before and after.
+    pub mode: (Mode, Mode),
+    /// The `max_age` before and after.
+    pub max_age: (MaxAge, MaxAge),
+    /// Whether a pattern is allowed now that was not before.
+    pub mx_added: bool,
+    /// Whether a pattern is no longer allowed.
+    pub mx_removed: bool,
+}
+
+impl PolicyChange {
+    fn between(old: &Policy, new: &Policy) -> Option<Self> {
+        let lacks = |policy: &Policy, text: &str| {
+            !policy.mx().any(|pattern| pattern.as_str().eq_ignore_ascii_case(text))
+        };
+        let change = Self {
+            mode: (old.mode(), new.mode()),
+            max_age: (old.max_age(), new.max_age()),
+            mx_added: new.mx().any(|pattern| lacks(old, pattern.as_str())),
+            mx_removed: old.mx().any(|pattern| lacks(new, pattern.as_str())),
+        };
+        let same = change.mode.0 == change.mode.1
+            && change.max_age.0 == change.max_age.1
+            && !change.mx_added
+            && !change.mx_removed;
+        (!same).then_some(change)
+    }
+
+    /// Whether the policy protects less than before: a weaker mode, a shorter `max_age`, or more
+    /// hosts allowed.
+    pub fn is_weaker(&self) -> bool {
+        self.mode.1 < self.mode.0 || self.max_age.1 < self.max_age.0 || self.mx_added
+    }
+}
+
+/// What a lookup found.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    pub(super) entry: Entry,
+    /// A policy that applies to the delivery at hand and is not kept: `max_age` 0.
+    pub(super) transient: Option<HeldPolicy>,
+    pub(super) status: Status,
+    pub(super) problem: Option<Problem>,
+    pub(super) change: Option<PolicyChange>,
+    pub(super) persisted: bool,
+    pub(super) asked: Asked,
+    pub(super) decided_at: UnixTime,
+    pub(super) gate: Option<Refused>,
+}
+
+impl Outcome {
+    /// The domain that was looked up.
+    pub const fn domain(&self) -> &PolicyDomain {
+        self.entry.domain()
+    }
+
+    /// What is known of the policy, and how.
+    pub const fn status(&self) -> Status {
+        self.status
+    }
+
+    /// The policy to apply to the delivery at hand; `None` where there is none or none is known
+    /// (see [`status`](Self::status)). A policy of mode `none` is a policy.
+    pub fn policy(&self) -> Option<&HeldPolicy> {
+        self.transient.as_ref().or_else(|| self.entry.policy(self.decided_at))
+    }
+
+    /// What went wrong, if anything: even where a policy was found.
+    pub const fn problem(&self) -> Option<&Problem> {
+        self.problem.as_ref()
+    }
+
+    /// How the fetched policy differs from the one it replaced.
+    pub const fn change(&self) -> Option<PolicyChange> {
+        self.change
+    }
+
+    /// For how long the policy may still be applied; `None` where there is none.
+    pub fn expires_in(&self, now: UnixTime) -> Option<Duration> {
+        self.policy().map(|held| held.expires_in(now))
+    }
+
+    /// Whether the held policy should be fetched again, by [`Recheck::Refresh`](crate::Recheck).
+    pub fn refresh_due(&self, now: UnixTime) -> bool {
+        self.transient.is_none()
+            && self.entry.policy(now).is_some_and(|held| held.is_refresh_due(now))
+    }
+
+    /// Whether the store has taken what the lookup learnt. `false` where it failed at the write:
+    /// the outcome stands, and [`entry`](Self::entry) is to be written again.
+    pub const fn is_persisted(&self) -> bool {
+        self.persisted
+    }
+
+    /// The entry after the lookup.
+    pub const fn entry(&self) -> &Entry {
+        &self.entry
+    }
+
+    /// The entry after the lookup, to keep.
+    pub fn into_entry(self) -> Entry {
+        self.entry
+    }
+
+    /// What an administrator should be told: a problem with a policy that is held, and for how long
+    /// it will still protect. Nothing where the policy's mode is `none` (RFC 8461 §3.3, §10.2).
+    pub fn alert(&self, now: UnixTime) -> Option<(&Problem, Duration)> {
+        let held = self.entry.policy(now).filter(|held| held.policy().mode() != Mode::None)?;
+        self.problem().map(|problem| (problem, held.expires_in(now)))
+    }
+
+    /// Whether the problem belongs in a report (RFC 8461 §6): a fetch failed although a record
+    /// announces a policy, or anything failed while a policy is held, unless its mode is `none`.
+    pub fn is_reportable(&self) -> bool {
+        let held = self.entry.policy(self.decided_at).map(|held| held.policy().mode());
+        match (&self.problem, held) {
+            (None | Some(Problem::StoreUnreadable), _) | (_, Some(Mode::None)) => false,
+            (Some(_), Some(_)) => true,
+            (Some(Problem::Fetch(_) | Problem::PolicyInvalid { .. }), None) => true,
+            (Some(_), None) => false,
+        }
+    }
+
+    /// The permission to fail the mail permanently, if this lookup was the one that
+    /// the conclusion of the failed delivery handed out, and it shows that nothing newer is
+    /// published than the policy that refused the mail (RFC 8461 §5): DNS answered, and announced
+    /// nothing that was not read.
+    pub fn bounce_token(&self) -> Option<BounceToken> {
+        self.gate.as_ref()?.permit(self)
+    }
+
+    pub(super) fn unpersisted(mut self) -> Self {
+        self.persisted = false;
+        self
+    }
+
+    /// Notes how the policy differs from the one that it replaces.
+    pub(super) fn compare(&mut self, old: Option<&HeldPolicy>) {
+        let new = self.policy().map(HeldPolicy::policy);
+        self.change = old.zip(new).and_then(|(old, new)| PolicyChange::between(old.policy(), new));
+    }
+}
+
+/// The answer from memory, where nothing is due: what [`Entry::decide`] gives. It borrows the
+/// entry, and to make it allocates nothing.
+#[derive(Debug, Clone, Copy)]
+pub struct Decision<'a> {
+    policy: Option<&'a HeldPolicy>,
+    remembered: Remembered,
+}
+
+impl<'a> Decision<'a> {
+    /// What is known of the policy, and how.
+    pub const fn status(&self) -> Status {
+        match (self.policy, self.remembered) {
+            (Some(_), Remembered::SameId) => Status::Confirmed,
+            (Some(_), _) => Status::Held,
+            (None, Remembered::NoAnswer) => Status::Unknown,
+            (None, _) => Status::Absent,
+        }
+    }
+
+    /// The policy to apply, if any.
+    pub const fn policy(&self) -> Option<&'a HeldPolicy> {
+        self.policy
+    }
+
+    /// What went wrong when DNS was last asked.
+    pub fn problem(&self) -> Option<Problem> {
+        match (self.remembered, self.policy) {
+            (Remembered::SameId, _) | (Remembered::Absent, None) => None,
+            (Remembered::Absent, Some(_)) => Some(Problem::RecordAbsent),
+            (Remembered::Malformed, _) => {
+                Some(Problem::RecordMalformed { error: None, text: "".into() })
+            }
+            (Remembered::NoAnswer, _) => Some(Problem::NoAnswer(None)),
+        }
+    }
+}
+
+impl Entry {
+    /// The answer without any I/O, where nothing is due: what DNS last said is still within its
+    /// time. `None` where a lookup is needed, or the entry belongs to another domain.
+    ///
+    /// It is the hot path of a sender: what a [`Lookup`](crate::Lookup) with
+    /// [`Recheck::WhenDue`](crate::Recheck::WhenDue) would find, and nothing is allocated.
+    pub fn decide(&self, domain: &PolicyDomain, now: UnixTime) -> Option<Decision<'_>> {
+        if self.domain() != domain {
+            return None;
+        }
+        let remembered = self.recall(now)?;
+        Some(Decision { policy: self.policy(now), remembered })
+    }
+}

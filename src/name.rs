@@ -1,0 +1,370 @@
+//! Names of hosts and of Policy Domains, in the one form in which they are compared: A-labels in
+//! lower case without a trailing dot (RFC 8461 §3.2, RFC 5890).
+
+use alloc::string::String;
+use alloc::sync::Arc;
+use core::fmt;
+
+use crate::error::NameError;
+
+/// Octets of a domain name in text form, without the trailing dot (RFC 1035 §2.3.4).
+const MAX_NAME: usize = 253;
+/// Octets of a label (RFC 1035 §2.3.4).
+const MAX_LABEL: usize = 63;
+/// What the TXT record's name begins with; the Policy Host's begins with all but the underscore.
+const TXT_PREFIX: &str = "_mta-sts.";
+
+/// The name of a host, such as an MX: A-labels, lower case, at most 253 octets, never an address.
+///
+/// U-labels are converted by IDNA where the feature `idna` is on and refused where it is off;
+/// text that is ASCII already reads the same with and without the feature. One trailing dot is
+/// dropped. Underscores are taken, as hosts in use have them. Cloning costs no allocation.
+///
+/// ```
+/// use mta_sts::DnsName;
+///
+/// let name = DnsName::parse("MX1.Example.COM.")?;
+/// assert_eq!(name.as_str(), "mx1.example.com");
+/// assert!(DnsName::parse("192.0.2.1").is_err());
+/// assert!(DnsName::parse("mx1..example.com").is_err());
+/// # Ok::<(), mta_sts::NameError>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DnsName(Arc<str>);
+
+impl DnsName {
+    /// Reads a host name.
+    ///
+    /// # Errors
+    /// Says which rule the text breaks: see [`NameError`].
+    pub fn parse(text: &str) -> Result<Self, NameError> {
+        with_normal_form(text, |name| Ok(Self(name.into())))
+    }
+
+    /// The name in its normal form.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The name with its A-labels shown as U-labels, for people to read; a label that IDNA
+    /// refuses stays as it is.
+    ///
+    /// ```
+    /// use mta_sts::DnsName;
+    ///
+    /// let name = DnsName::parse("mx.xn--mnchen-3ya.example")?;
+    /// assert_eq!(name.to_unicode(), "mx.münchen.example");
+    /// # Ok::<(), mta_sts::NameError>(())
+    /// ```
+    #[cfg(feature = "idna")]
+    pub fn to_unicode(&self) -> String {
+        to_unicode(&self.0)
+    }
+
+    /// The part after the left-most label, with the dot in front: `.example.com`; empty for a
+    /// name of one label.
+    pub(crate) fn parent_with_dot(&self) -> &str {
+        self.0.find('.').and_then(|dot| self.0.get(dot..)).unwrap_or("")
+    }
+}
+
+/// The domain that a policy is looked up for: the next hop of the mail (RFC 8461 §3.4), short
+/// enough that the names of its TXT record and of its Policy Host are names too.
+///
+/// ```
+/// use mta_sts::PolicyDomain;
+///
+/// let domain = PolicyDomain::parse("Example.com")?;
+/// assert_eq!(domain.as_str(), "example.com");
+/// assert_eq!(domain.txt_name(), "_mta-sts.example.com");
+/// assert_eq!(domain.policy_host(), "mta-sts.example.com");
+/// assert!(PolicyDomain::parse("[192.0.2.1]").is_err());
+/// # Ok::<(), mta_sts::NameError>(())
+/// ```
+// The text is the TXT record's name: the other two names are its tails.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PolicyDomain(Arc<str>);
+
+impl PolicyDomain {
+    /// Reads a Policy Domain; see [`DnsName`] for the rules that its text must keep.
+    ///
+    /// # Errors
+    /// As [`DnsName::parse`], and [`NameError::TooLong`] where the name of the TXT record would
+    /// have more than 253 octets.
+    pub fn parse(text: &str) -> Result<Self, NameError> {
+        with_normal_form(text, |name| {
+            // RFC 8461 §3.1, §3.2: both prefixed names must be names themselves.
+            let octets = name.len().saturating_add(TXT_PREFIX.len());
+            if octets > MAX_NAME {
+                return Err(NameError::TooLong { octets });
+            }
+            let mut text = String::with_capacity(octets);
+            text.push_str(TXT_PREFIX);
+            text.push_str(name);
+            Ok(Self(text.into()))
+        })
+    }
+
+    /// The domain itself: `example.com`.
+    pub fn as_str(&self) -> &str {
+        self.tail(TXT_PREFIX.len())
+    }
+
+    /// The name of the TXT record (RFC 8461 §3.1): `_mta-sts.example.com`.
+    pub fn txt_name(&self) -> &str {
+        &self.0
+    }
+
+    /// The Policy Host (RFC 8461 §3.2): `mta-sts.example.com`.
+    pub fn policy_host(&self) -> &str {
+        self.tail(1)
+    }
+
+    /// The domain as the name of a host: the implicit MX (RFC 5321 §5.1).
+    pub fn to_dns_name(&self) -> DnsName {
+        DnsName(self.as_str().into())
+    }
+
+    /// The domain with its A-labels shown as U-labels, for people to read.
+    #[cfg(feature = "idna")]
+    pub fn to_unicode(&self) -> String {
+        to_unicode(self.as_str())
+    }
+
+    fn tail(&self, from: usize) -> &str {
+        self.0.get(from..).unwrap_or_default()
+    }
+}
+
+macro_rules! text_traits {
+    ($name:ident) => {
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(self.as_str())
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_tuple(stringify!($name)).field(&self.as_str()).finish()
+            }
+        }
+
+        impl core::str::FromStr for $name {
+            type Err = NameError;
+
+            fn from_str(text: &str) -> Result<Self, NameError> {
+                Self::parse(text)
+            }
+        }
+
+        impl AsRef<str> for $name {
+            fn as_ref(&self) -> &str {
+                self.as_str()
+            }
+        }
+    };
+}
+text_traits!(DnsName);
+text_traits!(PolicyDomain);
+
+#[cfg(feature = "idna")]
+fn to_unicode(name: &str) -> String {
+    idna::domain_to_unicode(name).0
+}
+
+/// Calls `then` with the normal form of `text`.
+fn with_normal_form<T>(
+    text: &str,
+    then: impl FnOnce(&str) -> Result<T, NameError>,
+) -> Result<T, NameError> {
+    if text.starts_with('[') {
+        // RFC 8461 §3.4: an address literal has no policy.
+        return Err(NameError::Address);
+    }
+    if text.is_ascii() {
+        return with_lower_case(text, then);
+    }
+    #[cfg(feature = "idna")]
+    {
+        use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
+        // ASCII characters, hyphens and lengths are judged below, alike for every input.
+        let ascii = Uts46::new()
+            .to_ascii(text.as_bytes(), AsciiDenyList::EMPTY, Hyphens::Allow, DnsLength::Ignore)
+            .map_err(|_| NameError::Idna)?;
+        with_lower_case(&ascii, then)
+    }
+    #[cfg(not(feature = "idna"))]
+    Err(NameError::NotAscii)
+}
+
+fn with_lower_case<T>(
+    text: &str,
+    then: impl FnOnce(&str) -> Result<T, NameError>,
+) -> Result<T, NameError> {
+    let name = text.strip_suffix('.').unwrap_or(text);
+    check(name)?;
+    // A checked name fits; the buffer keeps the common case free of an allocation of its own.
+    let mut buffer = [0_u8; MAX_NAME];
+    for (to, from) in buffer.iter_mut().zip(name.bytes()) {
+        *to = from.to_ascii_lowercase();
+    }
+    let lower = buffer.get(..name.len()).unwrap_or_default();
+    then(core::str::from_utf8(lower).unwrap_or_default())
+}
+
+fn check(name: &str) -> Result<(), NameError> {
+    if name.is_empty() {
+        return Err(NameError::Empty);
+    }
+    let forbidden = |c: &char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
+    if let Some((position, found)) = name.chars().enumerate().find(|(_, c)| forbidden(c)) {
+        return Err(NameError::Character { found, column: position.saturating_add(1) });
+    }
+    let mut last = "";
+    for label in name.split('.') {
+        if label.is_empty() {
+            return Err(NameError::EmptyLabel);
+        }
+        if label.len() > MAX_LABEL {
+            return Err(NameError::LabelTooLong { octets: label.len() });
+        }
+        if label.starts_with('-') || label.ends_with('-') {
+            return Err(NameError::Hyphen);
+        }
+        last = label;
+    }
+    if name.len() > MAX_NAME {
+        return Err(NameError::TooLong { octets: name.len() });
+    }
+    if is_number(last) {
+        return Err(NameError::Address);
+    }
+    Ok(())
+}
+
+/// Whether a name that ends in this label would be read as an IPv4 address somewhere: no top-level
+/// domain is a number, in any of the notations that resolvers take.
+fn is_number(label: &str) -> bool {
+    let hexadecimal = label.strip_prefix("0x").or_else(|| label.strip_prefix("0X"));
+    match hexadecimal {
+        Some(digits) => digits.bytes().all(|b| b.is_ascii_hexdigit()),
+        None => label.bytes().all(|b| b.is_ascii_digit()),
+    }
+}
+
+#[cfg(feature = "arbitrary")]
+mod arbitrary_names {
+    use super::{DnsName, PolicyDomain};
+    use arbitrary::{Arbitrary, Error, Result, Unstructured};
+
+    /// Text of one to four labels, most often a name.
+    fn text(u: &mut Unstructured<'_>) -> Result<alloc::string::String> {
+        const LETTERS: &[u8] = b"abcxyz09-_AZ";
+        let mut text = alloc::string::String::new();
+        for label in 0..u.int_in_range(1..=4_u8)? {
+            if label > 0 {
+                text.push('.');
+            }
+            for _ in 0..u.int_in_range(1..=8_u8)? {
+                text.push(char::from(*u.choose(LETTERS)?));
+            }
+        }
+        Ok(text)
+    }
+
+    impl<'a> Arbitrary<'a> for DnsName {
+        fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
+            Self::parse(&text(u)?).map_err(|_| Error::IncorrectFormat)
+        }
+    }
+
+    impl<'a> Arbitrary<'a> for PolicyDomain {
+        fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
+            Self::parse(&text(u)?).map_err(|_| Error::IncorrectFormat)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::format;
+
+    #[test]
+    fn ok_normal_forms() {
+        let cases = [
+            ("example.com", "example.com"),
+            ("Example.COM.", "example.com"),
+            ("mx_1.example.com", "mx_1.example.com"),
+            ("localhost", "localhost"),
+            ("1.example", "1.example"),
+            ("xn--mnchen-3ya.example", "xn--mnchen-3ya.example"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(DnsName::parse(text).unwrap().as_str(), expected);
+        }
+    }
+
+    #[test]
+    fn err_each_rule_has_its_error() {
+        let long_label = "a".repeat(64);
+        let long_name = format!("{0}.{0}.{0}.{0}", "a".repeat(63));
+        let cases = [
+            ("", NameError::Empty),
+            (".", NameError::Empty),
+            ("..", NameError::EmptyLabel),
+            (".example.com", NameError::EmptyLabel),
+            ("a..b", NameError::EmptyLabel),
+            ("a.b..", NameError::EmptyLabel),
+            ("example.com:8443", NameError::Character { found: ':', column: 12 }),
+            ("example.com/x", NameError::Character { found: '/', column: 12 }),
+            ("a@b", NameError::Character { found: '@', column: 2 }),
+            ("a b", NameError::Character { found: ' ', column: 2 }),
+            ("a\r\nb", NameError::Character { found: '\r', column: 2 }),
+            ("*.example.com", NameError::Character { found: '*', column: 1 }),
+            ("2001:db8::1", NameError::Character { found: ':', column: 5 }),
+            ("-a.example", NameError::Hyphen),
+            ("a-.example", NameError::Hyphen),
+            ("192.0.2.1", NameError::Address),
+            ("192.0.2.1.", NameError::Address),
+            ("1", NameError::Address),
+            ("a.0x7f", NameError::Address),
+            ("[192.0.2.1]", NameError::Address),
+            ("[IPv6:2001:db8::1]", NameError::Address),
+            (long_label.as_str(), NameError::LabelTooLong { octets: 64 }),
+            (long_name.as_str(), NameError::TooLong { octets: 255 }),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(DnsName::parse(text), Err(expected), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn err_the_prefixes_must_fit() {
+        let just = format!("{0}.{0}.{0}.{1}", "a".repeat(63), "a".repeat(52));
+        let domain = PolicyDomain::parse(&just).unwrap();
+        assert_eq!(domain.txt_name().len(), MAX_NAME);
+        let over = format!("{just}b");
+        assert!(DnsName::parse(&over).is_ok());
+        assert_eq!(PolicyDomain::parse(&over), Err(NameError::TooLong { octets: 254 }));
+    }
+
+    #[cfg(feature = "idna")]
+    #[test]
+    fn ok_u_labels_become_a_labels_and_back() {
+        let domain = PolicyDomain::parse("MÜNCHEN.example.").unwrap();
+        assert_eq!(domain.as_str(), "xn--mnchen-3ya.example");
+        assert_eq!(domain.to_unicode(), "münchen.example");
+        // An ideographic full stop separates labels as well.
+        assert_eq!(DnsName::parse("例え。test").unwrap().as_str(), "xn--r8jz45g.test");
+        assert_eq!(DnsName::parse("１.２.３.４"), Err(NameError::Address));
+        assert_eq!(DnsName::parse("a\u{200b}\u{ad}\u{fffd}.example"), Err(NameError::Idna));
+    }
+
+    #[cfg(not(feature = "idna"))]
+    #[test]
+    fn err_u_labels_need_the_feature() {
+        assert_eq!(DnsName::parse("münchen.example"), Err(NameError::NotAscii));
+    }
+}
