@@ -43,11 +43,8 @@ const fn refusal_v4(address: Ipv4Addr) -> Option<AddressClass> {
         [169, 254, ..] => Class::LinkLocal,
         [192, 0, 2, _] | [198, 51, 100, _] | [203, 0, 113, _] => Class::Documentation,
         [198, 18..=19, ..] => Class::Benchmarking,
-        // Protocol assignments, AS112 and the deprecated 6to4 relays: no web server is there.
-        [192, 0, 0, _] | [192, 31, 196, _] | [192, 52, 193, _] | [192, 88, 99, _] => {
-            Class::Reserved
-        }
-        [192, 175, 48, _] => Class::Reserved,
+        // Protocol assignments, and the deprecated relays of 6to4.
+        [192, 0, 0, _] | [192, 88, 99, _] => Class::Reserved,
         [224..=239, ..] => Class::Multicast,
         [240..=255, ..] => Class::Reserved,
         _ => return None,
@@ -71,8 +68,8 @@ const fn refusal_v6(address: Ipv6Addr) -> Option<AddressClass> {
         [0x64, 0xff9b, 1, ..] | [0x2001, 0, ..] => Class::Translated,
         [0x2001, 0xdb8, ..] | [0x3fff, 0..=0xfff, ..] => Class::Documentation,
         [0x2001, 2, 0, ..] => Class::Benchmarking,
-        // The rest of the protocol assignments block 2001::/23, and the direct AS112 delegation.
-        [0x2001, 0..=0x1ff, ..] | [0x2620, 0x4f, 0x8000, ..] => Class::Reserved,
+        // The rest of the block of protocol assignments, 2001::/23.
+        [0x2001, 0..=0x1ff, ..] => Class::Reserved,
         [0xfc00..=0xfdff, ..] => Class::Private,
         [0xfe80..=0xfebf, ..] => Class::LinkLocal,
         [0xfec0..=0xfeff, ..] => Class::Private,

@@ -381,6 +381,7 @@ pub struct MergeError;
 /// Why the machine will not have a Policy Host dialled at an address:
 /// [`policy_host_address`](crate::policy_host_address).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 #[non_exhaustive]
 pub enum AddressClass {
     /// `0.0.0.0/8`, `::`.

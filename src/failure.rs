@@ -344,8 +344,10 @@ impl PolicyHostVerified {
         Self(host.into())
     }
 
-    pub(crate) fn is_for(&self, host: &str) -> bool {
-        self.0.eq_ignore_ascii_case(host)
+    /// Spends the word: was it given for `host`?
+    pub(crate) fn vouches_for(self, host: &str) -> bool {
+        let Self(name) = self;
+        name.eq_ignore_ascii_case(host)
     }
 }
 
@@ -369,7 +371,9 @@ impl MxVerified {
         Self(host.clone())
     }
 
-    pub(crate) fn is_for(&self, host: &DnsName) -> bool {
-        self.0 == *host
+    /// Spends the word: was it given for `host`?
+    pub(crate) fn vouches_for(self, host: &DnsName) -> bool {
+        let Self(name) = self;
+        name == *host
     }
 }

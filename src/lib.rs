@@ -1,10 +1,149 @@
-//! MTA-STS.
+//! MTA-STS (RFC 8461) for whoever *sends* mail, as a protocol machine without I/O.
+//!
+//! Given a recipient's domain it tells whether TLS must be verified and which MX hosts are
+//! legitimate; it keeps that decision safe from an attacker who controls DNS or blocks HTTPS; and
+//! it says what went wrong, in the terms of TLSRPT (RFC 8460). DNS answers, HTTP responses, stored
+//! entries and the clock go in; the next action comes out. It needs no `std`, does no I/O, and
+//! allocates little. The package `mta-sts-adapters` drives it on tokio and on threads.
+//!
+//! ```
+//! use mta_sts::lookup::Head;
+//! use mta_sts::{Held, Lookup, Mode, PolicyDomain, PolicyHostVerified, Status, Step, UnixTime};
+//!
+//! let now = UnixTime::from_secs(1_800_000_000);
+//! let mut step = Lookup::new(PolicyDomain::parse("example.com")?).held(Held::Nothing).start(now);
+//! let outcome = loop {
+//!     step = match step {
+//!         // Each arm does what the step asks for; here the world is made up.
+//!         Step::QueryTxt(query) => query.answered([["v=STSv1; id=20260101;"]], 300, now),
+//!         Step::FetchPolicy(fetch) => {
+//!             let verified = PolicyHostVerified::assertion(fetch.host());
+//!             let content_type = Some(&b"text/plain"[..]);
+//!             fetch.responded(verified, Head { status: 200, content_type, content_encoding: None }, now)
+//!         }
+//!         Step::ReadBody(mut body) => {
+//!             let text = "version: STSv1\nmode: enforce\nmx: *.example.net\nmax_age: 604800\n";
+//!             match body.chunk(text.as_bytes()) {
+//!                 _ => body.ended(now),
+//!             }
+//!         }
+//!         Step::Store(store) => store.stored(),
+//!         Step::Done(outcome) => break outcome,
+//!     };
+//! };
+//! assert_eq!(outcome.status(), Status::Found);
+//! assert_eq!(outcome.policy().map(|held| held.policy().mode()), Some(Mode::Enforce));
+//! # Ok::<(), mta_sts::NameError>(())
+//! ```
+//!
+//! # The machine
+//! ```text
+//!  Lookup::start ──▶ QueryTxt ──▶ FetchPolicy ──▶ ReadBody ──▶ Store ──▶ Done(Outcome)
+//!       │               │              │              │          ▲
+//!       │               │ same id, or  │ failed       │ failed   │
+//!       │               │ no usable id └──────────────┴──────────┤
+//!       │               └────────────────────────────────────────┘
+//!       └──▶ Done: what DNS last said is still within its time (no I/O)
+//! ```
+//! Every state but the last owns what it needs and takes one reply, which consumes it. So a late
+//! reply, a second one, or one to the wrong question does not compile:
+//!
+//! ```compile_fail,E0382
+//! # fn f(query: mta_sts::lookup::QueryTxt, now: mta_sts::UnixTime) {
+//! let first = query.absent(300, now);
+//! let second = query.absent(300, now); // the question was answered
+//! # }
+//! ```
+//! ```compile_fail,E0599
+//! # fn f(query: mta_sts::lookup::QueryTxt, now: mta_sts::UnixTime) {
+//! let step = query.ended(now); // no body was asked for
+//! # }
+//! ```
+//! ```compile_fail,E0423
+//! # fn f(fetch: mta_sts::lookup::FetchPolicy) {
+//! let verified = mta_sts::PolicyHostVerified("mta-sts.example.com".into()); // only by assertion
+//! # }
+//! ```
+//!
+//! A failure of the network is a value in the outcome ([`Outcome::problem`]), never an error that
+//! loses the held policy. Status and policy are separate: a timeout never looks like "no policy".
+//!
+//! # What the driver owes the machine
+//! 1. Ask DNS for TXT records at exactly [`QueryTxt::name`](lookup::QueryTxt::name); follow CNAMEs;
+//!    hand over the raw character-strings; tell "there is no such record" (NXDOMAIN, or NODATA with
+//!    an SOA) from "no answer"; pass an extended DNS error along.
+//! 2. Use HTTPS only; verify the certificate against
+//!    [`FetchPolicy::host`](lookup::FetchPolicy::host) by SAN DNS-ID; send SNI; TLS 1.2 or later.
+//! 3. Follow no redirect; use no HTTP cache, no cookies, and no proxy unless configured; offer no
+//!    content coding.
+//! 4. Hand over the head before the body.
+//! 5. A body that was cut short is [`failed`](lookup::ReadBody::failed), never `ended`; so is one
+//!    that ends with its TLS connection, without `close_notify`, where its length is not framed.
+//! 6. Put one deadline, [`FetchPolicy::timeout`](lookup::FetchPolicy::timeout), over addresses,
+//!    connection, TLS, head and body.
+//! 7. Write the entry before replying [`stored`](lookup::Store::stored); a store applies it by
+//!    [`Entry::merge`], atomically.
+//! 8. Pass wall time.
+//! 9. Dial a Policy Host only at addresses that [`policy_host_address`] allows, unless configured
+//!    otherwise: a stranger's domain names the host, so the address is a stranger's choice.
+//! 10. A lookup that is given up is `failed` with [`DnsFailureKind::Abandoned`] or
+//!     [`FetchFailure::Abandoned`], so that it counts; one that is dropped leaves no trace.
+//!
+//! What a delivery owes is listed in [`delivery`].
+//!
+//! # Map
+//! | RFC | what it says | module | tests |
+//! |---|---|---|---|
+//! | 8461 §3.1 | the TXT record | [`record`] | `tests/vectors.rs`, `tests/rfc8461.rs` |
+//! | 8461 §3.2 | the policy text | [`policy`] | `tests/vectors.rs`, `tests/rfc8461.rs` |
+//! | 8461 §3.3, §5.1 | discovery, the held policy | [`lookup`], [`Entry`] | `tests/decisions.rs`, `tests/model.rs`, `tests/merge.rs` |
+//! | 8461 §3.3, §10.2 | refresh | [`schedule`] | `tests/schedule.rs` |
+//! | 8461 §4.1 | MX patterns | [`MxPattern`] | `tests/vectors.rs` |
+//! | 8461 §4.2, §5, §8.4 | delivery, the bounce gate | [`delivery`] | `tests/decisions.rs`, unit tests |
+//! | 8461 §6, 8460 | reports | [`tlsrpt`] | `tests/tlsrpt.rs` |
+//! | 8461 §8.1, §8.3 | publishing and removing a policy | [`publish`], [`lint`] | `tests/lint.rs` |
+//!
+//! Out of scope, and the caller's: SMTP itself, DANE and DNSSEC validation, the sending of reports.
+//!
+//! # Features
+//! * `idna` (default): U-labels in names.
+//! * `serde`: TLSRPT reports as JSON.
+//! * `arbitrary`: `Arbitrary` for the value types, never for evidence.
+//!
+//! A feature adds functions and never changes what is decided.
+
 #![no_std]
+#![warn(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::string_slice,
+    clippy::panic,
+    clippy::std_instead_of_core,
+    clippy::std_instead_of_alloc,
+    clippy::alloc_instead_of_core
+)]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects,
+        clippy::as_conversions,
+        clippy::panic
+    )
+)]
+
 extern crate alloc;
-#[cfg(test)]
+// `arbitrary` needs it, and is for tests only.
+#[cfg(any(test, feature = "arbitrary"))]
 extern crate std;
 
 mod address;
+pub mod delivery;
 mod entry;
 pub mod error;
 pub mod failure;

@@ -14,8 +14,6 @@ mod query_txt;
 mod read_body;
 mod store;
 
-use alloc::boxed::Box;
-
 use crate::entry::{Entry, HeldPolicy};
 use crate::name::PolicyDomain;
 use crate::time::UnixTime;
@@ -125,14 +123,7 @@ impl Lookup {
             entry.touch(now);
         }
         let (recheck, limits, gate) = (self.recheck, self.limits, self.gate);
-        let context = Context { entry, readable, recheck, limits, gate };
-        if recheck != Recheck::WhenDue {
-            return Step::QueryTxt(QueryTxt(Box::new(context)));
-        }
-        match decide::from_memory(context, now) {
-            Ok(outcome) => Step::Done(outcome),
-            Err(context) => Step::QueryTxt(QueryTxt(Box::new(context))),
-        }
+        decide::started(Context { entry, readable, recheck, limits, gate }, now)
     }
 }
 

@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 
 use super::gate::Refused;
 use super::outcome::{Asked, Outcome, Status};
-use super::{FetchPolicy, Limits, Problem, Recheck, Step, Store, Urgency};
+use super::{FetchPolicy, Limits, Problem, QueryTxt, Recheck, Step, Store, Urgency};
 use crate::entry::{Entry, HeldPolicy, Remembered};
 use crate::policy::{MaxAge, Mode, Policy};
 use crate::record::PolicyId;
@@ -47,6 +47,21 @@ pub(super) struct TxtFault {
     pub(super) ttl: u32,
     /// What is wrong with the records; `None` where there is none at all.
     pub(super) problem: Option<Problem>,
+}
+
+/// The lookup begins: with the answer from memory, where that will do, or by asking DNS.
+pub(super) fn started(context: Context, now: UnixTime) -> Step {
+    let domain = context.entry.domain();
+    let decision = match context.recheck {
+        Recheck::WhenDue => context.entry.decide(domain, now),
+        Recheck::Always | Recheck::Refresh => None,
+    };
+    match decision.map(|decision| (decision.status(), decision.problem())) {
+        Some((status, problem)) => {
+            Step::Done(outcome(context, status, problem, Asked::Nothing, now))
+        }
+        None => Step::QueryTxt(QueryTxt(Box::new(context))),
+    }
 }
 
 /// DNS announces `id`.
@@ -209,14 +224,4 @@ fn outcome(
         decided_at: now,
         gate: context.gate,
     }
-}
-
-/// Nothing is due: the answer from memory.
-pub(super) fn from_memory(context: Context, now: UnixTime) -> Result<Outcome, Context> {
-    let domain = context.entry.domain();
-    let Some(decision) = context.entry.decide(domain, now) else {
-        return Err(context);
-    };
-    let (status, problem) = (decision.status(), decision.problem());
-    Ok(outcome(context, status, problem, Asked::Nothing, now))
 }

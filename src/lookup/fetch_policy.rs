@@ -66,7 +66,7 @@ impl FetchPolicy {
     /// The head of the response has come, over TLS with a certificate that was `verified`. If it is
     /// acceptable the next step is to read the body, else the fetch has failed.
     pub fn responded(self, verified: PolicyHostVerified, head: Head<'_>, now: UnixTime) -> Step {
-        match self.check(&verified, head) {
+        match self.check(verified, head) {
             Ok(()) => Step::ReadBody(ReadBody { fetch: self.0, body: Vec::new(), overflow: false }),
             Err(failure) => self.failed(failure, now),
         }
@@ -77,9 +77,9 @@ impl FetchPolicy {
         decide::fetch_failed(self.0, Problem::Fetch(failure), now)
     }
 
-    fn check(&self, verified: &PolicyHostVerified, head: Head<'_>) -> Result<(), FetchFailure> {
+    fn check(&self, verified: PolicyHostVerified, head: Head<'_>) -> Result<(), FetchFailure> {
         // RFC 8461 §3.3: the certificate must be valid for the Policy Host.
-        if !verified.is_for(self.host()) {
+        if !verified.vouches_for(self.host()) {
             return Err(FetchFailure::OtherHostVerified);
         }
         // RFC 8461 §3.3: "only valid if the HTTP response code is 200"; no redirect is followed.

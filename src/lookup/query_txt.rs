@@ -46,16 +46,17 @@ impl QueryTxt {
         R::Item: IntoIterator,
         <R::Item as IntoIterator>::Item: AsRef<[u8]>,
     {
-        let evidence = || record::raw_text(records.clone(), EVIDENCE_OCTETS).into_boxed_str();
         let (remembered, problem) = match record::select(records.clone()) {
             Ok(id) => return decide::id_announced(self.0, id, ttl, now),
             Err(SelectionError::Absent) => (Remembered::Absent, None),
             Err(SelectionError::Several { count }) => {
-                (Remembered::Malformed, Some(Problem::SeveralRecords { count, text: evidence() }))
+                let text = record::raw_text(records, EVIDENCE_OCTETS).into();
+                (Remembered::Malformed, Some(Problem::SeveralRecords { count, text }))
             }
             Err(SelectionError::Malformed(error)) => {
-                let error = Some(error);
-                (Remembered::Malformed, Some(Problem::RecordMalformed { error, text: evidence() }))
+                let text = record::raw_text(records, EVIDENCE_OCTETS).into();
+                let problem = Problem::RecordMalformed { error: Some(error), text };
+                (Remembered::Malformed, Some(problem))
             }
         };
         decide::no_id(self.0, TxtFault { remembered, ttl, problem }, now)

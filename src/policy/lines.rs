@@ -110,9 +110,10 @@ fn field(line: Line<'_>) -> Result<Field<'_>, PolicyError> {
     let (name, rest) = line.text.split_at_checked(name_end).unwrap_or((line.text, ""));
     let Some(after_colon) = rest.strip_prefix(':') else {
         let at = line.place(name_end);
-        return Err(match line.text.contains(':') {
-            true => PolicyError::FieldName { at },
-            false => PolicyError::MissingColon { at },
+        return Err(if line.text.contains(':') {
+            PolicyError::FieldName { at }
+        } else {
+            PolicyError::MissingColon { at }
         });
     };
     // RFC 8461 §3.2: a name begins with a letter or digit and has at most 32 characters.

@@ -83,9 +83,8 @@ fn parse_max_age(field: Field<'_>) -> Result<MaxAge, PolicyError> {
 
 fn not_utf8(text: &[u8], valid: usize) -> PolicyError {
     let before = text.get(..valid).unwrap_or_default();
-    let line_start = before.iter().rposition(|b| *b == b'\n').map_or(0, |at| at.saturating_add(1));
-    let line = before.iter().filter(|b| **b == b'\n').count().saturating_add(1);
-    let in_line = before.get(line_start..).unwrap_or_default();
+    let line = before.split(|b| *b == b'\n').count();
+    let in_line = before.rsplit(|b| *b == b'\n').next().unwrap_or_default();
     // Octets that continue a character are not counted.
     let column = in_line.iter().filter(|b| (**b & 0xc0) != 0x80).count().saturating_add(1);
     PolicyError::Encoding { at: Place { line, column } }

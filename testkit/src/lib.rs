@@ -1,8 +1,11 @@
 //! What it takes to test an MTA-STS sender: a reference model written from the RFC, naive oracles
-//! for the parsers, readers of the vectors, and (feature `lab`) loopback DNS and HTTPS servers with every fault.
+//! for the parsers, readers of the vectors, and (feature `lab`) loopback DNS and HTTPS servers with
+//! every fault.
 
+pub mod fuzz;
 #[cfg(feature = "lab")]
 pub mod lab;
 pub mod model;
 pub mod oracle;
+pub mod script;
 pub mod vectors;

@@ -96,7 +96,7 @@ pub fn record(bytes: &[u8]) -> Result<String, &'static str> {
     id.ok_or("missing_id")
 }
 
-/// The id published by an RRset: records of character-strings.
+/// The id published by all the TXT records of the name, each a list of character-strings.
 ///
 /// # Errors
 /// `none`: no MTA-STS record; `multiple`: more than one; `invalid`: one that breaks the grammar.
@@ -242,17 +242,18 @@ fn is_field_name(name: &str) -> bool {
         && name.chars().all(|c| c.is_ascii_alphanumeric() || ['_', '-', '.'].contains(&c))
 }
 
-/// RFC 8461 §3.2: sts-policy-mx-value = ["*."] Domain, and the Domain of RFC 5321 §4.1.2:
-/// sub-domains of letters, digits and inner hyphens, joined by dots. The grammar knows no length.
+/// An mx value without its trailing dot, if it is one. The grammar knows no length.
 fn mx_value(value: &str, profile: Profile) -> Option<String> {
     let tolerant = profile == Profile::Tolerant;
     let value = if tolerant { value.strip_suffix('.').unwrap_or(value) } else { value };
+    // RFC 5321 §4.1.2: sub-domain = Let-dig [Ldh-str], joined by dots.
     let is_let_dig = |c: char| c.is_ascii_alphanumeric() || (tolerant && c == '_');
     let is_sub_domain = |label: &str| {
         label.starts_with(is_let_dig)
             && label.ends_with(is_let_dig)
             && label.chars().all(|c| is_let_dig(c) || c == '-')
     };
+    // RFC 8461 §3.2: sts-policy-mx-value = ["*."] Domain
     let domain = value.strip_prefix("*.").unwrap_or(value);
     domain.split('.').all(is_sub_domain).then(|| value.to_owned())
 }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 /// The blocks of the IANA IPv4 special-purpose and multicast registries. `192.0.0.0/24` is taken
 /// whole: its few reachable addresses are anycast to the nearest network's own devices.
 const BLOCKED_V4: &[(Ipv4Addr, u32)] = &[
-    (Ipv4Addr::new(0, 0, 0, 0), 8),       // RFC 791: this network
+    (Ipv4Addr::UNSPECIFIED, 8),           // RFC 791: this network
     (Ipv4Addr::new(10, 0, 0, 0), 8),      // RFC 1918: private
     (Ipv4Addr::new(100, 64, 0, 0), 10),   // RFC 6598: shared
     (Ipv4Addr::new(127, 0, 0, 0), 8),     // RFC 1122: loopback

@@ -1,1 +1,7 @@
-mod explore;
+//! Each behaviour of the lab shows, to real clients, what it says.
+
+mod client;
+mod dns;
+mod https;
+mod tls;
+mod world;

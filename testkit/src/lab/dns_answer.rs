@@ -1,0 +1,389 @@
+//! What the DNS server does when it is asked.
+
+use std::net::IpAddr;
+
+use super::Gate;
+
+/// A DNS record type (RFC 1035 §3.2.2 and later).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RecordType {
+    /// An IPv4 address.
+    A,
+    /// An IPv6 address.
+    Aaaa,
+    /// An alias.
+    Cname,
+    /// A mail exchange.
+    Mx,
+    /// Text.
+    Txt,
+    /// TLSA, for DANE.
+    Tlsa,
+    /// In [`Zone::set`](super::Zone::set): every type of the name that has no answer of its own.
+    Any,
+    /// Another type, by number.
+    Other(u16),
+}
+
+impl RecordType {
+    /// The number on the wire.
+    pub fn number(self) -> u16 {
+        match self {
+            Self::A => 1,
+            Self::Aaaa => 28,
+            Self::Cname => 5,
+            Self::Mx => 15,
+            Self::Txt => 16,
+            Self::Tlsa => 52,
+            Self::Any => 255,
+            Self::Other(number) => number,
+        }
+    }
+}
+
+impl From<u16> for RecordType {
+    fn from(number: u16) -> Self {
+        match number {
+            1 => Self::A,
+            28 => Self::Aaaa,
+            5 => Self::Cname,
+            15 => Self::Mx,
+            16 => Self::Txt,
+            52 => Self::Tlsa,
+            255 => Self::Any,
+            other => Self::Other(other),
+        }
+    }
+}
+
+/// A DNS response code (RFC 1035 §4.1.1, RFC 6895 §2.3). Those above 15 need a client that speaks
+/// EDNS; any other gets SERVFAIL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Rcode(pub u16);
+
+impl Rcode {
+    /// No error.
+    pub const NOERROR: Self = Self(0);
+    /// The server could not read the question.
+    pub const FORMERR: Self = Self(1);
+    /// The server failed.
+    pub const SERVFAIL: Self = Self(2);
+    /// The name does not exist.
+    pub const NXDOMAIN: Self = Self(3);
+    /// Not implemented.
+    pub const NOTIMP: Self = Self(4);
+    /// Refused by policy.
+    pub const REFUSED: Self = Self(5);
+    /// A name exists when it should not.
+    pub const YXDOMAIN: Self = Self(6);
+    /// Not authoritative.
+    pub const NOTAUTH: Self = Self(9);
+    /// A name is not in the zone.
+    pub const NOTZONE: Self = Self(10);
+    /// A bad EDNS version; the first of the extended codes.
+    pub const BADVERS: Self = Self(16);
+}
+
+/// A record of an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DnsRecord {
+    /// The name that has the record; `None` for the name that was asked.
+    pub owner: Option<String>,
+    /// Seconds; any value, 0 and `u32::MAX` too.
+    pub ttl: u32,
+    /// What the record says.
+    pub data: RecordData,
+}
+
+impl DnsRecord {
+    /// A record of the name that was asked.
+    pub fn new(ttl: u32, data: RecordData) -> Self {
+        Self { owner: None, ttl, data }
+    }
+
+    /// The same record under another name.
+    #[must_use]
+    pub fn owned_by(mut self, owner: impl Into<String>) -> Self {
+        self.owner = Some(owner.into());
+        self
+    }
+}
+
+/// The data of a record.
+///
+/// What has no form on the wire (a name that is none, a character-string of more than 255 octets)
+/// is answered with SERVFAIL and an extended error that names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RecordData {
+    /// An A or AAAA record.
+    Address(IpAddr),
+    /// The target of an alias; `@` is the name that was asked.
+    Cname(String),
+    /// Preference and exchange.
+    Mx(u16, String),
+    /// Character-strings of up to 255 octets each, of any octets.
+    Txt(Vec<Vec<u8>>),
+    /// The type and the RDATA, as they are.
+    Raw(u16, Vec<u8>),
+}
+
+/// One behaviour of the DNS server: what it replies, and how.
+///
+/// ```
+/// use mta_sts_testkit::lab::{DnsAnswer, Rcode};
+/// let lame = DnsAnswer::lame();
+/// let bogus = DnsAnswer::rcode(Rcode::SERVFAIL).extended_error(6, "bogus signature");
+/// let over_tcp = DnsAnswer::txt(["v=STSv1; id=1;"], 300).truncated();
+/// let dangling = DnsAnswer::nxdomain(60).behind_cnames(1);
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct DnsAnswer {
+    pub(super) rcode: Rcode,
+    pub(super) records: Vec<DnsRecord>,
+    pub(super) soa: Option<Soa>,
+    pub(super) extended_error: Option<(u16, String)>,
+    pub(super) aliases: Aliases,
+    pub(super) delivery: Delivery,
+    pub(super) gate: Option<Gate>,
+}
+
+/// The two times of an SOA record, the lesser of which is the negative TTL (RFC 2308 §5).
+#[derive(Clone, Debug)]
+pub(super) struct Soa {
+    pub(super) ttl: u32,
+    pub(super) minimum: u32,
+    /// A name whose zone it is; `None` for the name that was asked.
+    pub(super) under: Option<String>,
+}
+
+/// Aliases between the name that was asked and the rest of the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Aliases {
+    None,
+    Chain(u8),
+    Loop,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Delivery {
+    Whole,
+    Silent,
+    Truncated(OverTcp),
+    Raw(Vec<u8>),
+    WrongQuestion,
+    WrongId,
+}
+
+/// What follows over TCP, when the reply over UDP was truncated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OverTcp {
+    /// The whole answer.
+    Answer,
+    /// The connection is closed once the question is read.
+    Close,
+    /// The connection is reset once the question is read.
+    Reset,
+    /// Nothing, the connection stays open.
+    Silence,
+    /// Truncated again.
+    Truncate,
+}
+
+impl DnsAnswer {
+    /// These records, NOERROR. None of them: a lame answer.
+    pub fn records(records: impl IntoIterator<Item = DnsRecord>) -> Self {
+        Self {
+            rcode: Rcode::NOERROR,
+            records: records.into_iter().collect(),
+            soa: None,
+            extended_error: None,
+            aliases: Aliases::None,
+            delivery: Delivery::Whole,
+            gate: None,
+        }
+    }
+
+    /// One TXT record of these character-strings (octets, not text: RFC 1035 §3.3.14).
+    pub fn txt<S: AsRef<[u8]>>(strings: impl IntoIterator<Item = S>, ttl: u32) -> Self {
+        Self::records([DnsRecord::new(ttl, txt_data(strings))])
+    }
+
+    /// One TXT record of `octets` octets in all: above some 1,200 it does not fit UDP, and comes
+    /// whole over TCP. At most 65,000, which with the rest still fits a message; more is cut.
+    pub fn bulk_txt(octets: usize, ttl: u32) -> Self {
+        let filler = vec![b'x'; octets.min(65_000)];
+        Self::txt(filler.chunks(255), ttl)
+    }
+
+    /// A or AAAA records. A client that asks for the one and is sent the other should take
+    /// neither: set each under its own type.
+    pub fn addresses(addresses: impl IntoIterator<Item = IpAddr>, ttl: u32) -> Self {
+        let record = |address| DnsRecord::new(ttl, RecordData::Address(address));
+        Self::records(addresses.into_iter().map(record))
+    }
+
+    /// MX records of (preference, exchange).
+    pub fn mx<S: Into<String>>(hosts: impl IntoIterator<Item = (u16, S)>, ttl: u32) -> Self {
+        let record = |(preference, host): (u16, S)| {
+            DnsRecord::new(ttl, RecordData::Mx(preference, host.into()))
+        };
+        Self::records(hosts.into_iter().map(record))
+    }
+
+    /// A CNAME record. Set under [`RecordType::Cname`], the server follows it as a recursive
+    /// resolver does; set under another type, it is all that the answer holds.
+    pub fn cname(target: impl Into<String>, ttl: u32) -> Self {
+        Self::records([DnsRecord::new(ttl, RecordData::Cname(target.into()))])
+    }
+
+    /// The name does not exist (NXDOMAIN), for `negative_ttl` seconds by the SOA that comes along.
+    pub fn nxdomain(negative_ttl: u32) -> Self {
+        Self { rcode: Rcode::NXDOMAIN, ..Self::records([]) }.soa(negative_ttl, negative_ttl)
+    }
+
+    /// The name exists and has no such record (NODATA), for `negative_ttl` seconds.
+    pub fn no_data(negative_ttl: u32) -> Self {
+        Self::records([]).soa(negative_ttl, negative_ttl)
+    }
+
+    /// NOERROR with nothing in it, not even an SOA: says nothing about whether a record exists.
+    pub fn lame() -> Self {
+        Self::records([])
+    }
+
+    /// A response code, with nothing else. NXDOMAIN too is without an SOA here.
+    pub fn rcode(rcode: Rcode) -> Self {
+        Self { rcode, ..Self::records([]) }
+    }
+
+    /// No reply at all, on either transport.
+    pub fn silence() -> Self {
+        Self { delivery: Delivery::Silent, ..Self::records([]) }
+    }
+
+    /// Two CNAME records that point at each other, NOERROR, no SOA: what a resolver that gave up
+    /// on a loop may send. The other name is as with [`behind_cnames`](Self::behind_cnames).
+    pub fn cname_loop() -> Self {
+        Self { aliases: Aliases::Loop, ..Self::records([]) }
+    }
+
+    /// These octets in place of a DNS message; over TCP they are framed by their length.
+    pub fn raw(octets: impl Into<Vec<u8>>) -> Self {
+        Self { delivery: Delivery::Raw(octets.into()), ..Self::records([]) }
+    }
+
+    /// Puts `depth` CNAME records before the answer: `name` → `cname-1.name` → … → what the answer
+    /// says, its SOA too. At most 64.
+    ///
+    /// A client that follows the aliases itself may ask for each of these names and gets what
+    /// belongs there, so that it comes to the same end. In the zone a name of this form that was
+    /// set itself goes before.
+    pub fn behind_cnames(mut self, depth: u8) -> Self {
+        self.aliases = Aliases::Chain(depth.min(64));
+        self
+    }
+
+    /// Replaces the response code and leaves the records: such replies exist, and they contradict
+    /// themselves.
+    pub fn with_rcode(mut self, rcode: Rcode) -> Self {
+        self.rcode = rcode;
+        self
+    }
+
+    /// Adds an SOA with these two times in seconds, the TTL and the MINIMUM field (RFC 2308 §5).
+    pub fn soa(mut self, ttl: u32, minimum: u32) -> Self {
+        self.soa = Some(Soa { ttl, minimum, under: None });
+        self
+    }
+
+    /// Takes the SOA away.
+    pub fn without_soa(mut self) -> Self {
+        self.soa = None;
+        self
+    }
+
+    /// Adds an extended DNS error (RFC 8914), which only a client that speaks EDNS is sent.
+    pub fn extended_error(mut self, code: u16, text: impl Into<String>) -> Self {
+        self.extended_error = Some((code, text.into()));
+        self
+    }
+
+    /// Truncated over UDP, whole over TCP.
+    pub fn truncated(self) -> Self {
+        self.truncated_then(OverTcp::Answer)
+    }
+
+    /// Truncated over UDP, and over TCP as given.
+    ///
+    /// For a TCP port that refuses, ask at [`Lab::dns_addr_without_tcp`](super::Lab).
+    pub fn truncated_then(mut self, tcp: OverTcp) -> Self {
+        self.delivery = Delivery::Truncated(tcp);
+        self
+    }
+
+    /// Repeats another question than the one that was asked.
+    pub fn wrong_question(mut self) -> Self {
+        self.delivery = Delivery::WrongQuestion;
+        self
+    }
+
+    /// Carries another message id than the question.
+    pub fn wrong_id(mut self) -> Self {
+        self.delivery = Delivery::WrongId;
+        self
+    }
+
+    /// Waits for the gate before it replies. The question is logged before.
+    pub fn held_by(mut self, gate: &Gate) -> Self {
+        self.gate = Some(gate.clone());
+        self
+    }
+}
+
+impl DnsAnswer {
+    /// The answer with its aliases written out, for the name that stands at `position` in the
+    /// chain that begins at `base`.
+    pub(super) fn at(mut self, base: &str, position: u8) -> Self {
+        let depth = match self.aliases {
+            Aliases::None => return self,
+            Aliases::Chain(depth) => depth,
+            Aliases::Loop => 1,
+        };
+        let name = |n: u8| if n == 0 { base.to_owned() } else { format!("cname-{n}.{base}") };
+        let ttl = self.records.first().map_or(60, |record| record.ttl);
+        let hop = |from: u8, to: u8| DnsRecord {
+            owner: (from != position).then(|| name(from)),
+            ttl,
+            data: RecordData::Cname(name(to)),
+        };
+        let mut hops: Vec<_> = (position..depth).map(|n| hop(n, n.saturating_add(1))).collect();
+        if self.aliases == Aliases::Loop {
+            hops = vec![hop(position, 1 - position.min(1)), hop(1 - position.min(1), position)];
+        }
+        for record in &mut self.records {
+            record.owner.get_or_insert_with(|| name(depth));
+        }
+        if let Some(soa) = &mut self.soa {
+            soa.under.get_or_insert_with(|| name(depth));
+        }
+        hops.append(&mut self.records);
+        Self { records: hops, aliases: Aliases::None, ..self }
+    }
+
+    /// How far the chain goes: positions up to this one have an answer.
+    pub(super) fn depth(&self) -> u8 {
+        match self.aliases {
+            Aliases::None => 0,
+            Aliases::Chain(depth) => depth,
+            Aliases::Loop => 1,
+        }
+    }
+}
+
+pub(super) fn txt_data<S: AsRef<[u8]>>(strings: impl IntoIterator<Item = S>) -> RecordData {
+    RecordData::Txt(strings.into_iter().map(|string| string.as_ref().to_vec()).collect())
+}
