@@ -177,4 +177,4 @@ pub use name::{DnsName, PolicyDomain};
 pub use policy::{MAX_POLICY_OCTETS, MaxAge, Mode, Policy, PolicyRef, Profile};
 pub use record::{PolicyId, Record};
 pub use time::UnixTime;
-pub use tlsrpt::ResultType;
+pub use tlsrpt::{FailureDetails, Report, ReportedPolicy, ResultType, Tally, TlsrptRecord};

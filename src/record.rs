@@ -246,7 +246,12 @@ where
         Some(more) if more.is_ascii_alphanumeric() => {
             return Err(RecordError::Version { column: text.column });
         }
-        Some(_) => text.skip_space(),
+        Some(_) => {
+            text.skip_space();
+            if text.peek().is_none() {
+                return Err(RecordError::Delimiter { column: text.column });
+            }
+        }
     }
     // Here a field has ended: a delimiter follows, or nothing.
     while let Some(byte) = text.peek() {
@@ -439,7 +444,7 @@ mod tests {
             ("v=STSv1", RecordError::MissingId),
             ("v=STSv1 ; ", RecordError::MissingId),
             ("v=STSv1; x=1", RecordError::MissingId),
-            ("v=STSv1 ", RecordError::MissingId),
+            ("v=STSv1 ", RecordError::Delimiter { column: 9 }),
             ("v=STSv1; id=", RecordError::IdEmpty { column: 13 }),
             ("v=STSv1; id= ;", RecordError::IdEmpty { column: 13 }),
             ("v=STSv1; id=a-b", RecordError::IdCharacter { found: b'-', column: 14 }),

@@ -1,0 +1,199 @@
+//! The policy that was applied to a session, as a report names it (RFC 8460 §4.4, §4.5).
+
+use alloc::boxed::Box;
+
+use super::text::{Lines, Named};
+use crate::lookup::{Decision, Outcome, Problem};
+use crate::name::{DnsName, PolicyDomain};
+use crate::policy::{Mode, Policy};
+
+/// The type of a policy (RFC 8460 §4.4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[non_exhaustive]
+pub enum PolicyType {
+    /// DANE: TLSA records.
+    Tlsa,
+    /// MTA-STS.
+    Sts,
+    /// Neither.
+    NoPolicyFound,
+}
+
+impl PolicyType {
+    const ALL: [Self; 3] = [Self::Tlsa, Self::Sts, Self::NoPolicyFound];
+
+    /// The value of `policy-type`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Tlsa => "tlsa",
+            Self::Sts => "sts",
+            Self::NoPolicyFound => "no-policy-found",
+        }
+    }
+
+    /// The type that a value of `policy-type` names, exact in case.
+    ///
+    /// ```
+    /// use mta_sts::tlsrpt::PolicyType;
+    ///
+    /// assert_eq!(PolicyType::parse("sts"), Some(PolicyType::Sts));
+    /// assert_eq!(PolicyType::parse("STS"), None);
+    /// ```
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|policy| policy.as_str() == text)
+    }
+}
+
+impl core::fmt::Display for PolicyType {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// The policy that was applied to sessions with a domain, as a report names it
+/// (RFC 8460 §4.4, §4.5). It shares the text of the policy that it is made from.
+///
+/// ```
+/// use mta_sts::tlsrpt::{PolicyType, ReportedPolicy};
+/// use mta_sts::{Policy, PolicyDomain, Profile};
+///
+/// let domain = PolicyDomain::parse("example.com")?;
+/// let text = b"version: STSv1\r\nmode: enforce\r\nmx: *.example.com\r\nmax_age: 86400\r\n";
+/// let policy = Policy::parse(text, Profile::Strict)?;
+///
+/// let reported = ReportedPolicy::applied(&domain, Some(&policy));
+/// assert_eq!(reported.policy_type(), Some(PolicyType::Sts));
+/// let lines: Vec<_> = reported.policy_string().collect();
+/// assert_eq!(lines, ["version: STSv1", "mode: enforce", "mx: *.example.com", "max_age: 86400"]);
+/// assert_eq!(reported.mx_host().collect::<Vec<_>>(), ["*.example.com"]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ReportedPolicy {
+    pub(super) policy_domain: Box<str>,
+    pub(super) policy_type: Named<PolicyType>,
+    pub(super) policy_string: Lines,
+    pub(super) mx_host: Lines,
+}
+
+impl ReportedPolicy {
+    fn new(domain: &PolicyDomain, policy_type: PolicyType) -> Self {
+        Self {
+            policy_domain: domain.as_str().into(),
+            policy_type: Named::Known(policy_type),
+            policy_string: Lines::default(),
+            mx_host: Lines::default(),
+        }
+    }
+
+    /// The MTA-STS policy that was applied, with its lines as fetched. None, and one of the mode
+    /// `none`, is reported as `no-policy-found`: neither asks anything of a session.
+    pub fn applied(domain: &PolicyDomain, policy: Option<&Policy>) -> Self {
+        match policy.filter(|policy| policy.mode() != Mode::None) {
+            None => Self::new(domain, PolicyType::NoPolicyFound),
+            Some(policy) => Self {
+                policy_string: Lines::of(policy.text()),
+                mx_host: Lines::collect(policy.mx().map(crate::mx::MxPattern::as_str)),
+                ..Self::new(domain, PolicyType::Sts)
+            },
+        }
+    }
+
+    /// The policy of what a lookup found: the one to apply; else, where one is announced but could
+    /// not be had, MTA-STS with whatever was fetched in its place ("including any errors that may
+    /// be present", RFC 8460 §4.5); else none.
+    ///
+    /// ```
+    /// use mta_sts::tlsrpt::{PolicyType, ReportedPolicy};
+    /// use mta_sts::{Lookup, PolicyDomain, Step, UnixTime};
+    ///
+    /// let now = UnixTime::from_secs(1_800_000_000);
+    /// let Step::QueryTxt(query) = Lookup::new(PolicyDomain::parse("example.com")?).start(now)
+    /// else { panic!("nothing is held") };
+    /// let mut step = query.absent(60, now);
+    /// if let Step::Store(store) = step {
+    ///     step = store.stored();
+    /// }
+    /// let Step::Done(outcome) = step else { panic!("no record is published") };
+    /// let reported = ReportedPolicy::of_lookup(&outcome);
+    /// assert_eq!(reported.policy_type(), Some(PolicyType::NoPolicyFound));
+    /// # Ok::<(), mta_sts::NameError>(())
+    /// ```
+    pub fn of_lookup(outcome: &Outcome) -> Self {
+        let domain = outcome.domain();
+        let announced = match (outcome.policy(), outcome.problem()) {
+            (None, Some(Problem::PolicyInvalid { text, .. })) => Some(Some(text)),
+            (None, Some(Problem::Fetch(_))) => Some(None),
+            _ => None,
+        };
+        match announced {
+            Some(text) => Self {
+                policy_string: Lines::collect(text.into_iter().flat_map(|text| text.lines())),
+                ..Self::new(domain, PolicyType::Sts)
+            },
+            None => Self::applied(domain, outcome.policy().map(crate::HeldPolicy::policy)),
+        }
+    }
+
+    /// The policy of a [`Decision`] from memory.
+    pub fn of_decision(domain: &PolicyDomain, decision: &Decision<'_>) -> Self {
+        Self::applied(domain, decision.policy().map(crate::HeldPolicy::policy))
+    }
+
+    /// The TLSA records that were applied to sessions with one MX host: each the RDATA in
+    /// presentation format without spaces within a field (RFC 8460 §4.5). They are kept as far as
+    /// they fit 131,072 octets.
+    ///
+    /// ```
+    /// use mta_sts::tlsrpt::ReportedPolicy;
+    /// use mta_sts::{DnsName, PolicyDomain};
+    ///
+    /// let domain = PolicyDomain::parse("example.com")?;
+    /// let mx = DnsName::parse("mx.example.com")?;
+    /// let policy = ReportedPolicy::tlsa(&domain, &mx, ["3 0 1 1F850A337E6DB9C6"]);
+    /// assert_eq!(policy.policy_string().next(), Some("3 0 1 1F850A337E6DB9C6"));
+    /// assert_eq!(policy.mx_host().next(), Some("mx.example.com"));
+    /// # Ok::<(), mta_sts::NameError>(())
+    /// ```
+    pub fn tlsa<'r>(
+        domain: &PolicyDomain,
+        mx: &DnsName,
+        records: impl IntoIterator<Item = &'r str>,
+    ) -> Self {
+        Self {
+            policy_string: Lines::collect(records.into_iter()),
+            mx_host: Lines::collect(core::iter::once(mx.as_str())),
+            ..Self::new(domain, PolicyType::Tlsa)
+        }
+    }
+
+    /// The type; `None` where a report that was read names one that RFC 8460 does not.
+    pub const fn policy_type(&self) -> Option<PolicyType> {
+        self.policy_type.known()
+    }
+
+    /// The value of `policy-type`.
+    pub fn policy_type_str(&self) -> &str {
+        match &self.policy_type {
+            Named::Known(policy_type) => policy_type.as_str(),
+            Named::Other(text) => text,
+        }
+    }
+
+    /// The policy as it was published: its lines, or its TLSA records.
+    pub fn policy_string(&self) -> impl Iterator<Item = &str> {
+        self.policy_string.iter()
+    }
+
+    /// The Policy Domain, as A-labels where this crate made it; empty where a report that was read
+    /// has none.
+    pub fn policy_domain(&self) -> &str {
+        &self.policy_domain
+    }
+
+    /// The patterns of MX hosts, of the policy; or the MX host that the TLSA records belong to.
+    pub fn mx_host(&self) -> impl Iterator<Item = &str> {
+        self.mx_host.iter()
+    }
+}
