@@ -21,7 +21,7 @@
 //!
 //! # Codes
 //! E, W, N: error, warning, note. Where two are named, the first is for a text that the parser
-//! refuses (or, for hosts, for `enforce`), the second otherwise. The codes above the line
+//! refuses (for hosts, under `enforce`), the second otherwise. The codes above the line
 //! `two_policies` are those of [`RecordError::code`](crate::RecordError::code) and
 //! [`PolicyError::code`].
 //!
@@ -73,7 +73,7 @@
 //! | `misspelt_field` | W | a field that is nearly one of the RFC's | write it as suggested |
 //! | `unknown_field` | N | a field that the RFC does not define | none: it is ignored |
 //! | `repeated_field` | W | a field that may stand once stands again: ignored | remove it |
-//! | `placeholder` | W | the host of an example or template | write your own |
+//! | `placeholder` | W/N | the host of a template, or of an example (`example.com`) | write your own |
 //! | `mode_testing` | N | failures are reported, not acted upon | `enforce`, when reports are clean |
 //! | `mode_none` | N | the policy says: no MTA-STS | none, if it is being removed |
 //! | `none_with_mx` | N | mode `none` has no use for `mx` | remove them |
@@ -405,9 +405,10 @@ fn quoted(text: &str) -> String {
             quoted.push('…');
             break;
         }
-        match c.is_control() || nearly::is_invisible(c) {
-            true => quoted.extend(c.escape_unicode()),
-            false => quoted.push(c),
+        if c.is_control() || nearly::is_invisible(c) {
+            quoted.extend(c.escape_unicode());
+        } else {
+            quoted.push(c);
         }
     }
     quoted.push('`');

@@ -44,7 +44,8 @@
 //! }
 //!
 //! let mut refreshed = 0;
-//! while refreshed < 3 {
+//! let end = now.plus_secs(3 * 86_400);
+//! while now < end {
 //!     while let Some(domain) = schedule.poll_due(now) {
 //!         let held = store.get(&domain).map_or(Held::Nothing, |e| Held::Entry(e.clone()));
 //!         // `run` drives `Lookup::new(domain).held(held).recheck(Recheck::Refresh)`; a real
@@ -61,8 +62,7 @@
 //!     assert!(then > now);
 //!     now = then;
 //! }
-//! assert_eq!(refreshed, 3);
-//! assert!(now < UnixTime::from_secs(1_800_000_000 + 3 * 86_400));
+//! assert!((3..=6).contains(&refreshed));
 //! # Ok::<(), mta_sts::NameError>(())
 //! ```
 //!
@@ -89,7 +89,7 @@
 //!
 //! # Bounds
 //! A call costs O(log n) of the n domains followed; `poll_due` looks at no more than 4,096 of those
-//! that have come due since. A domain takes about 130 octets beside its name, which it shares with
+//! that have come due since. A domain takes about 150 octets beside its name, which it shares with
 //! the [`PolicyDomain`] first seen. What is in memory only, as the number of failures, starts anew
 //! after a restart.
 
@@ -315,7 +315,6 @@ impl Schedule {
             return self.handle_removed(domain);
         }
         let name = self.queues.unlink(domain, slot);
-        slot.superseded = false;
         if slot.is_idle(now) {
             self.queues.link(name, slot, Place::Parked, self.clock.after(plan::PARKED));
         } else {
@@ -372,6 +371,10 @@ impl Schedule {
         let superseded = core::mem::take(&mut slot.superseded);
         let (read, known) = (rank(entry), slot.rank());
         let new = if read > known { Slot::of(entry, now) } else { None };
+        if read < known && slot.place != Place::InFlight {
+            // A refresh that was taken for lost, and has read what has been replaced since.
+            return None;
+        }
         // The store no longer has what is known here.
         let is_lost = read < known && status == Status::Absent && !superseded;
         if is_lost || (read > known && new.is_none()) {

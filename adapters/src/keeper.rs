@@ -1,0 +1,230 @@
+//! What a client knows: its memory, the store behind it, and what that store has yet to take.
+//!
+//! Everything here may block on the store, but for [`Keeper::recall`].
+
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use mta_sts::{Entry, Held, Limits, Lookup, Outcome, PolicyDomain, Step, UnixTime, Urgency};
+
+use crate::memory::Note;
+use crate::{Clock, Memory, Store, StoreError};
+
+pub(crate) struct Keeper {
+    memory: Memory,
+    store: Option<Arc<dyn Store>>,
+    clock: Clock,
+    /// The domains whose slot in memory is dirty.
+    pending: Mutex<HashSet<PolicyDomain>>,
+    /// Why the store last failed; `None` again once it works.
+    trouble: Mutex<Option<StoreError>>,
+}
+
+impl Keeper {
+    pub(crate) fn new(capacity: usize, store: Option<Arc<dyn Store>>, clock: Clock) -> Self {
+        let memory = if store.is_some() {
+            Memory::before_store(capacity, Arc::clone(&clock))
+        } else {
+            Memory::with_clock(capacity, Arc::clone(&clock))
+        };
+        Self { memory, store, clock, pending: Mutex::default(), trouble: Mutex::default() }
+    }
+
+    pub(crate) fn now(&self) -> UnixTime {
+        (self.clock)()
+    }
+
+    pub(crate) fn has_store(&self) -> bool {
+        self.store.is_some()
+    }
+
+    /// The answer from memory, if there is nothing to ask: the hot path. It never blocks on a
+    /// store. Once a day it leaves something [pending](Self::has_pending).
+    pub(crate) fn recall(&self, domain: &PolicyDomain, limits: Limits) -> Option<Outcome> {
+        let now = self.now();
+        let slot = self.memory.peek(domain)?;
+        let decision = slot.entry.decide(domain, now)?;
+        // A store that could not be read may hold a policy: nothing can be said of its absence.
+        if !slot.known && decision.policy().is_none() {
+            return None;
+        }
+        let mut entry = Entry::clone(&slot.entry);
+        if entry.touch(now) {
+            self.later(&entry);
+        }
+        match Lookup::new(domain.clone()).held(Held::Entry(entry)).limits(limits).start(now) {
+            Step::Done(outcome) => Some(outcome),
+            _ => None,
+        }
+    }
+
+    /// What is held for a lookup.
+    pub(crate) fn read(&self, domain: &PolicyDomain) -> Held {
+        let Some(store) = &self.store else {
+            return match self.memory.peek(domain) {
+                Some(slot) => Held::Entry(Entry::clone(&slot.entry)),
+                None => Held::Nothing,
+            };
+        };
+        match self.watch(store.get(domain)) {
+            Ok(found) => {
+                let stored = found.unwrap_or_else(|| Entry::new(domain.clone(), self.now()));
+                let note = Note { known: true, dirty: false };
+                // A memory that is full still lets the entry in hand be used.
+                let slot = match self.memory.absorb(&stored, note) {
+                    Ok(()) => self.memory.peek(domain),
+                    Err(_) => None,
+                };
+                Held::Entry(slot.map_or(stored, |slot| Entry::clone(&slot.entry)))
+            }
+            Err(_) => match self.memory.peek(domain) {
+                Some(slot) if slot.known || slot.entry.policy(self.now()).is_some() => {
+                    Held::Entry(Entry::clone(&slot.entry))
+                }
+                _ => Held::Unreadable,
+            },
+        }
+    }
+
+    /// Keeps what a lookup learnt. Where the store fails it stays in memory, to be written later.
+    pub(crate) fn write(&self, entry: &Entry, urgency: Urgency) -> Result<(), StoreError> {
+        let Some(store) = &self.store else {
+            return self.memory.absorb(entry, Note { known: true, dirty: false });
+        };
+        match urgency {
+            Urgency::Durable => {
+                let written = self.watch(store.merge(entry, urgency));
+                let kept =
+                    self.memory.absorb(entry, Note { known: false, dirty: written.is_err() });
+                if written.is_err() && kept.is_ok() {
+                    self.pending().insert(entry.domain().clone());
+                }
+                written
+            }
+            Urgency::Lazy => {
+                if self.later(entry) {
+                    return Ok(());
+                }
+                self.watch(store.merge(entry, urgency))
+            }
+        }
+    }
+
+    /// Keeps the entry in memory and has it written later; `false` where memory is full.
+    fn later(&self, entry: &Entry) -> bool {
+        let backed = self.has_store();
+        let kept = self.memory.absorb(entry, Note { known: !backed, dirty: backed }).is_ok();
+        if kept && backed {
+            self.pending().insert(entry.domain().clone());
+        }
+        kept
+    }
+
+    pub(crate) fn has_pending(&self) -> bool {
+        !self.pending().is_empty()
+    }
+
+    /// Writes some of what is pending; whether there is more.
+    pub(crate) fn flush_some(&self) -> Result<bool, StoreError> {
+        const SOME: usize = 256;
+        let Some(store) = &self.store else { return Ok(false) };
+        let domains: Vec<PolicyDomain> = {
+            let mut pending = self.pending();
+            let some: Vec<_> = pending.iter().take(SOME).cloned().collect();
+            for domain in &some {
+                pending.remove(domain);
+            }
+            some
+        };
+        // Taken from memory only now: a change from here on makes the domain pending again.
+        let entries: Vec<Arc<Entry>> =
+            domains.iter().filter_map(|domain| self.memory.peek(domain)).map(|s| s.entry).collect();
+        let plain: Vec<Entry> = entries.iter().map(|entry| Entry::clone(entry)).collect();
+        match self.watch(store.merge_all(&plain)) {
+            Ok(()) => entries.iter().for_each(|entry| self.memory.written(entry)),
+            Err(StoreError::Entry(_)) => self.flush_singly(store, &entries)?,
+            Err(error) => {
+                self.pending().extend(domains);
+                return Err(error);
+            }
+        }
+        Ok(self.has_pending())
+    }
+
+    /// One damaged row must not hold up all others.
+    fn flush_singly(
+        &self,
+        store: &Arc<dyn Store>,
+        entries: &[Arc<Entry>],
+    ) -> Result<(), StoreError> {
+        let mut left = entries.iter();
+        while let Some(entry) = left.next() {
+            match self.watch(store.merge(entry, Urgency::Lazy)) {
+                Ok(()) => self.memory.written(entry),
+                // Nothing but a policy may be written over it: to try again would be in vain.
+                Err(StoreError::Entry(_)) => {}
+                Err(error) => {
+                    let unwritten = std::iter::once(entry).chain(left);
+                    self.pending().extend(unwritten.map(|entry| entry.domain().clone()));
+                    return Err(error);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets a domain, here and in the store.
+    pub(crate) fn remove(&self, domain: &PolicyDomain) -> Result<bool, StoreError> {
+        let stored = match &self.store {
+            Some(store) => self.watch(store.remove(domain))?,
+            None => false,
+        };
+        self.pending().remove(domain);
+        let remembered = self.memory.remove(domain)?;
+        Ok(stored || remembered)
+    }
+
+    /// Drops what says nothing any more, here and in the store; says how much.
+    pub(crate) fn prune(&self) -> Result<usize, StoreError> {
+        let now = self.now();
+        let mut dropped = self.memory.prune(now)?;
+        if let Some(store) = &self.store {
+            dropped = self.watch(store.prune(now))?;
+        }
+        Ok(dropped)
+    }
+
+    /// Why the store last failed, if it did not work since.
+    pub(crate) fn trouble(&self) -> Option<StoreError> {
+        lock(&self.trouble).clone()
+    }
+
+    fn pending(&self) -> MutexGuard<'_, HashSet<PolicyDomain>> {
+        lock(&self.pending)
+    }
+
+    fn watch<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
+        let mut trouble = lock(&self.trouble);
+        match &result {
+            Err(error) => *trouble = Some(error.clone()),
+            Ok(_) if trouble.is_some() => *trouble = None,
+            Ok(_) => {}
+        }
+        drop(trouble);
+        result
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl fmt::Debug for Keeper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Keeper")
+            .field("memory", &self.memory)
+            .field("store", &self.store)
+            .finish_non_exhaustive()
+    }
+}

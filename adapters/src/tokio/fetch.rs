@@ -1,0 +1,234 @@
+//! HTTPS by hyper and rustls: one GET, one connection.
+
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Empty};
+use hyper::body::Incoming;
+use hyper::client::conn::http1;
+use hyper::header::{
+    ACCEPT, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, HOST, HeaderName, HeaderValue, USER_AGENT,
+};
+use hyper_util::rt::TokioIo;
+use mta_sts::{FetchFailure, PolicyHostVerified, policy_host_address};
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use crate::tls::{connection_failure, handshake_failure};
+use crate::{Body, BoxFuture, Dns, Https, Request, Response};
+
+/// HTTPS by hyper and rustls. No redirect is followed, as there is nothing that could.
+pub struct HyperHttps {
+    pub(super) dns: Arc<dyn Dns>,
+    pub(super) tls: Arc<ClientConfig>,
+    pub(super) port: u16,
+    pub(super) any_address: bool,
+    pub(super) user_agent: HeaderValue,
+}
+
+/// How many addresses of one host are tried.
+const MAX_ADDRESSES: usize = 4;
+/// The largest head of a response, in octets.
+const MAX_HEAD: usize = 32 * 1024;
+/// The most fields in it.
+const MAX_FIELDS: usize = 128;
+
+impl HyperHttps {
+    async fn get(&self, request: Request<'_>) -> Result<Response, FetchFailure> {
+        let until = Instant::now() + request.timeout;
+        let (stream, verified) = self.connect(request.host, until).await?;
+        let (mut sender, connection) = http1::Builder::new()
+            .max_buf_size(MAX_HEAD)
+            .max_headers(MAX_FIELDS)
+            .handshake(TokioIo::new(stream))
+            .await
+            .map_err(|error| head_failure(&error))?;
+        // Ends with the response, as that owns it.
+        let connection = Connection(tokio::spawn(async move {
+            // Its error reaches whoever waits for the response or its body.
+            let _ = connection.await;
+        }));
+        let asked = self.request(&request)?;
+        let response = sender.send_request(asked).await.map_err(|error| head_failure(&error))?;
+        let (head, body) = response.into_parts();
+        let joined = |name: HeaderName| {
+            let values: Vec<_> =
+                head.headers.get_all(name).iter().map(HeaderValue::as_bytes).collect();
+            (!values.is_empty()).then(|| values.join(&b", "[..]))
+        };
+        Ok(Response {
+            verified,
+            status: head.status.as_u16(),
+            content_type: joined(CONTENT_TYPE),
+            content_encoding: joined(CONTENT_ENCODING),
+            body: Box::new(HyperBody { body, _connection: connection }),
+        })
+    }
+
+    fn request(&self, request: &Request<'_>) -> Result<hyper::Request<Empty<Bytes>>, FetchFailure> {
+        let host = match self.port {
+            443 => request.host.to_owned(),
+            port => format!("{}:{port}", request.host),
+        };
+        hyper::Request::get(request.path)
+            .header(HOST, host)
+            .header(USER_AGENT, self.user_agent.clone())
+            .header(ACCEPT, "text/plain")
+            .header(CONNECTION, "close")
+            .body(Empty::new())
+            // A host that came out of the machine is a valid header value.
+            .map_err(|_| FetchFailure::Http)
+    }
+
+    /// A verified connection to the first address where one comes about. Each address has its
+    /// share of the time that is left.
+    async fn connect(
+        &self,
+        host: &str,
+        until: Instant,
+    ) -> Result<(TlsStream<TcpStream>, PolicyHostVerified), FetchFailure> {
+        let addresses = self.dns.addresses(host).await.map_err(FetchFailure::Dns)?;
+        let addresses = dialable(&addresses, self.any_address)?;
+        let mut failure = FetchFailure::NoAddress;
+        for (tried, address) in addresses.iter().enumerate() {
+            let share = share(until, addresses.len().saturating_sub(tried));
+            let address = SocketAddr::new(*address, self.port);
+            let failed = match timeout(share, self.handshake(host, address)).await {
+                Ok(Ok(verified)) => return Ok(verified),
+                Ok(Err(failed)) => failed,
+                Err(_) => FetchFailure::Timeout,
+            };
+            if telling(&failed) > telling(&failure) {
+                failure = failed;
+            }
+        }
+        Err(failure)
+    }
+
+    async fn handshake(
+        &self,
+        host: &str,
+        address: SocketAddr,
+    ) -> Result<(TlsStream<TcpStream>, PolicyHostVerified), FetchFailure> {
+        let name = ServerName::try_from(host.to_owned()).map_err(|_| FetchFailure::Tls)?;
+        let stream =
+            TcpStream::connect(address).await.map_err(|error| connection_failure(&error))?;
+        // RFC 8461 §3.3: the certificate is verified for the Policy Host, which is sent as SNI.
+        let connector = TlsConnector::from(Arc::clone(&self.tls));
+        let stream =
+            connector.connect(name, stream).await.map_err(|error| handshake_failure(&error))?;
+        Ok((stream, PolicyHostVerified::assertion(host)))
+    }
+}
+
+/// The addresses that may be dialled, at most [`MAX_ADDRESSES`].
+fn dialable(addresses: &[IpAddr], any: bool) -> Result<Vec<IpAddr>, FetchFailure> {
+    let mut refused = None;
+    let mut allowed = Vec::with_capacity(MAX_ADDRESSES);
+    for address in addresses {
+        match policy_host_address(*address) {
+            Err(class) if !any => refused = refused.or(Some(class)),
+            _ if allowed.len() < MAX_ADDRESSES => allowed.push(*address),
+            _ => {}
+        }
+    }
+    match refused {
+        Some(class) if allowed.is_empty() => Err(FetchFailure::Address(class)),
+        _ if allowed.is_empty() => Err(FetchFailure::NoAddress),
+        _ => Ok(allowed),
+    }
+}
+
+/// The share of one of `left` addresses in the time until then.
+fn share(until: Instant, left: usize) -> Duration {
+    let time = until.saturating_duration_since(Instant::now());
+    time / u32::try_from(left).unwrap_or(1).max(1)
+}
+
+/// Which of several failures says the most.
+fn telling(failure: &FetchFailure) -> u8 {
+    match failure {
+        FetchFailure::Certificate(_) => 4,
+        FetchFailure::Tls => 3,
+        FetchFailure::Timeout => 1,
+        FetchFailure::NoAddress => 0,
+        _ => 2,
+    }
+}
+
+impl Https for HyperHttps {
+    fn fetch<'a>(&'a self, request: Request<'a>) -> BoxFuture<'a, Result<Response, FetchFailure>> {
+        Box::pin(self.get(request))
+    }
+}
+
+impl fmt::Debug for HyperHttps {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HyperHttps")
+            .field("dns", &self.dns)
+            .field("port", &self.port)
+            .field("any_address", &self.any_address)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The task that drives a connection; it ends with its owner.
+#[derive(Debug)]
+struct Connection(JoinHandle<()>);
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+#[derive(Debug)]
+struct HyperBody {
+    body: Incoming,
+    _connection: Connection,
+}
+
+impl Body for HyperBody {
+    fn chunk(&mut self) -> BoxFuture<'_, Result<Option<Vec<u8>>, FetchFailure>> {
+        Box::pin(async {
+            while let Some(frame) = self.body.frame().await {
+                let frame = frame.map_err(|error| body_failure(&error))?;
+                if let Ok(data) = frame.into_data() {
+                    return Ok(Some(data.into()));
+                }
+            }
+            Ok(None)
+        })
+    }
+}
+
+/// What it means that no head came.
+fn head_failure(error: &hyper::Error) -> FetchFailure {
+    if error.is_parse() {
+        FetchFailure::Http
+    } else if error.is_timeout() {
+        FetchFailure::Timeout
+    } else {
+        FetchFailure::Connection
+    }
+}
+
+/// What it means that the body did not come whole.
+fn body_failure(error: &hyper::Error) -> FetchFailure {
+    let source = std::error::Error::source(error);
+    let kind = source.and_then(|source| source.downcast_ref::<io::Error>()).map(io::Error::kind);
+    match kind {
+        // The framing of the chunks is broken.
+        Some(io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData) => FetchFailure::Http,
+        _ => FetchFailure::Truncated,
+    }
+}

@@ -1,0 +1,97 @@
+//! `mta-sts check`: asks DNS and the web now, and explains the decision.
+
+mod ask;
+pub(crate) mod human;
+pub(crate) mod json;
+mod mx;
+mod remarks;
+pub(crate) mod text;
+mod verdict;
+mod witness;
+pub(crate) mod words;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use futures_util::{StreamExt, stream};
+use mta_sts::{Outcome, PolicyDomain, UnixTime};
+use mta_sts_adapters::TxtAnswer;
+
+use crate::args::Format;
+use crate::exit::{self, Exit, Failure};
+use ask::Asker;
+use mx::Hosts;
+
+/// Arguments of `check`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The Policy Domain: the part of a mail address after the `@`; U-labels are taken
+    #[arg(required = true, value_name = "DOMAIN", value_parser = domain)]
+    domains: Vec<PolicyDomain>,
+    /// The resolver to ask, in place of the system's
+    #[arg(long, value_name = "ADDR:PORT")]
+    dns: Option<SocketAddr>,
+    /// A file of certificates (PEM) to trust beside the system's
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// The port of policy hosts, in place of 443
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    policy_port: Option<u16>,
+    /// Connect to policy hosts at private addresses too
+    #[arg(long)]
+    allow_private: bool,
+    /// The time for each question to DNS, and for each whole fetch; 20 and 60 unless set
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=300))]
+    timeout: Option<u64>,
+    /// Keep what is learnt in this file, for the next run and for other programs
+    #[arg(long, value_name = "FILE")]
+    store: Option<PathBuf>,
+}
+
+fn domain(text: &str) -> Result<PolicyDomain, String> {
+    PolicyDomain::parse(text).map_err(|error| error.to_string())
+}
+
+/// How many domains are looked up at the same time.
+const AT_ONCE: usize = 8;
+
+/// Looks all of them up, prints each in its turn, and tells how bad it is.
+pub(crate) fn run(args: &Args, format: Format) -> Result<Exit, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::unknown("the runtime", error))?;
+    runtime.block_on(check(args, format))
+}
+
+async fn check(args: &Args, format: Format) -> Result<Exit, Failure> {
+    let asker = Asker::new(args)?;
+    let mut findings =
+        stream::iter(&args.domains).map(|domain| asker.ask(domain)).buffered(AT_ONCE);
+    let mut worst = Exit::Well;
+    let mut is_first = true;
+    while let Some(finding) = findings.next().await {
+        match format {
+            Format::Json => exit::print_json(&finding.json())?,
+            Format::Human => {
+                let gap = if is_first { "" } else { "\n" };
+                exit::print(&format!("{gap}{}", human::report(&finding)))?;
+            }
+        }
+        is_first = false;
+        worst = verdict::worse(worst, finding.exit());
+    }
+    asker.finish(worst).await
+}
+
+/// All that was found out about a domain.
+#[derive(Debug)]
+struct Finding {
+    outcome: Outcome,
+    /// What DNS said of the record; `None` where it did not say anything.
+    records: Option<TxtAnswer>,
+    hosts: Hosts,
+    /// When.
+    now: UnixTime,
+}

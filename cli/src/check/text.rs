@@ -1,0 +1,119 @@
+//! Text for people: times and lengths of time, and what strangers wrote made harmless.
+
+use std::fmt::Write;
+
+use mta_sts::UnixTime;
+
+/// The most characters of one text of a stranger's that is shown.
+const MAX_CHARS: usize = 400;
+
+/// A stranger's text for a terminal: control characters, and those that change the direction of
+/// the text or cannot be seen, are escaped; a long text is clipped.
+pub(crate) fn harmless(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len().min(MAX_CHARS));
+    for (count, c) in text.chars().enumerate() {
+        if count == MAX_CHARS {
+            shown.push('…');
+            break;
+        }
+        if is_hidden(c) { shown.extend(c.escape_unicode()) } else { shown.push(c) }
+    }
+    shown
+}
+
+fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// A length of time in its two largest units, rounded down: `6 days 23 hours`.
+pub(crate) fn span(secs: u64) -> String {
+    const UNITS: [(u64, &str); 5] =
+        [(604_800, "week"), (86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second")];
+    let largest = UNITS.iter().position(|(unit, _)| secs >= *unit).unwrap_or(UNITS.len() - 1);
+    let mut text = String::new();
+    let mut rest = secs;
+    for (unit, name) in UNITS.iter().skip(largest).take(2) {
+        let count = rest / unit;
+        rest %= unit;
+        if count == 0 && !text.is_empty() {
+            continue;
+        }
+        let space = if text.is_empty() { "" } else { " " };
+        let plural = if count == 1 { "" } else { "s" };
+        // Writing to a string does not fail.
+        let _ = write!(text, "{space}{count} {name}{plural}");
+    }
+    text
+}
+
+/// A point of time in UTC, to the minute.
+pub(crate) fn date(time: UnixTime) -> String {
+    let seconds = i64::try_from(time.as_secs()).ok();
+    match seconds.and_then(|seconds| jiff::Timestamp::from_second(seconds).ok()) {
+        Some(time) => time.strftime("%Y-%m-%d %H:%M UTC").to_string(),
+        None => format!("second {time} of the epoch"),
+    }
+}
+
+/// `a`, `a and b`, `a, b and c`, `a, b, c and 4 more`.
+pub(crate) fn list<'a>(items: impl IntoIterator<Item = &'a str>) -> String {
+    const SHOWN: usize = 3;
+    let items: Vec<String> = items.into_iter().map(harmless).collect();
+    let more = items.len().saturating_sub(SHOWN);
+    let (shown, last) = match (items.as_slice(), more) {
+        (all, 0) => match all.split_last() {
+            None => return String::new(),
+            Some((last, [])) => return last.clone(),
+            Some((last, rest)) => (rest, last.clone()),
+        },
+        (all, more) => (all.get(..SHOWN).unwrap_or_default(), format!("{more} more")),
+    };
+    format!("{} and {last}", shown.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ok_lengths_of_time_have_two_units_at_most() {
+        let cases = [
+            (0, "0 seconds"),
+            (1, "1 second"),
+            (61, "1 minute 1 second"),
+            (3_600, "1 hour"),
+            (604_799, "6 days 23 hours"),
+            (604_800, "1 week"),
+            (31_557_600, "52 weeks 1 day"),
+        ];
+        for (secs, expected) in cases {
+            assert_eq!(span(secs), expected);
+        }
+    }
+
+    #[test]
+    fn ok_a_date_is_in_utc_and_no_time_is_too_far() {
+        assert_eq!(date(UnixTime::from_secs(1_800_000_000)), "2027-01-15 08:00 UTC");
+        assert_eq!(date(UnixTime::EPOCH), "1970-01-01 00:00 UTC");
+        assert!(date(UnixTime::from_secs(u64::MAX)).starts_with("second 18446744073709551615"));
+    }
+
+    #[test]
+    fn err_what_a_terminal_would_obey_is_escaped_and_what_is_long_is_clipped() {
+        assert_eq!(harmless("a\u{1b}[2Jb\r\nc\u{202e}"), "a\\u{1b}[2Jb\\u{d}\\u{a}c\\u{202e}");
+        assert_eq!(harmless("\u{9b}31m münchen"), "\\u{9b}31m münchen");
+        assert_eq!(harmless(&"x".repeat(5_000)).chars().count(), MAX_CHARS + 1);
+    }
+
+    #[test]
+    fn ok_lists_read_well() {
+        assert_eq!(list([]), "");
+        assert_eq!(list(["a"]), "a");
+        assert_eq!(list(["a", "b"]), "a and b");
+        assert_eq!(list(["a", "b", "c"]), "a, b and c");
+        assert_eq!(list(["a", "b", "c", "d", "e"]), "a, b, c and 2 more");
+    }
+}

@@ -1,0 +1,142 @@
+//! The decision in words that a mail administrator understands.
+
+use mta_sts::{HeldPolicy, Mode, MxPattern, Outcome, PolicyChange, Problem, Status, UnixTime};
+
+use super::text;
+
+/// What is known of the policy, and why, in a sentence or two.
+pub(crate) fn standing(outcome: &Outcome) -> String {
+    let domain = outcome.domain();
+    match (outcome.status(), outcome.policy()) {
+        (Status::Found, Some(_)) => found(outcome),
+        (Status::Confirmed, Some(_)) => {
+            "The held policy is the current one: its id is the one that DNS announces.".to_owned()
+        }
+        (_, Some(held)) => format!(
+            "The held policy stays in force until {}{}.",
+            text::date(held.expires_at()),
+            in_spite_of(outcome.problem())
+        ),
+        (Status::Unknown, None) => format!(
+            "Whether {domain} has a policy is not known{}. No policy is held{}: a sender defers \
+             the mail, or delivers it without MTA-STS.",
+            because(outcome.problem()),
+            expired(outcome).map_or("", |_| " that has not expired")
+        ),
+        (_, None) => match expired(outcome) {
+            None => absent(outcome),
+            Some(date) => {
+                format!("{} The policy that was held expired on {date}.", absent(outcome))
+            }
+        },
+    }
+}
+
+/// When the policy expired that the store still has.
+fn expired(outcome: &Outcome) -> Option<String> {
+    outcome.entry().stored_policy().map(|held| text::date(held.expires_at()))
+}
+
+fn found(outcome: &Outcome) -> String {
+    let spite = in_spite_of(outcome.problem());
+    match outcome.change() {
+        None => format!("The policy was fetched now{spite}."),
+        Some(change) => format!(
+            "The policy was fetched now, and takes the place of the one that was held ({}){spite}.",
+            changes(change)
+        ),
+    }
+}
+
+fn changes(change: PolicyChange) -> String {
+    let mut parts = Vec::new();
+    let (old, new) = change.mode;
+    if old != new {
+        parts.push(format!("mode {new} instead of {old}"));
+    }
+    let (old, new) = change.max_age;
+    if old != new {
+        let (old, new) = (u64::from(old.as_secs()), u64::from(new.as_secs()));
+        parts.push(format!("max_age {} instead of {}", text::span(new), text::span(old)));
+    }
+    if change.mx_added {
+        parts.push("more MX patterns".to_owned());
+    }
+    if change.mx_removed {
+        parts.push("without MX patterns that it had".to_owned());
+    }
+    parts.join(", ")
+}
+
+fn absent(outcome: &Outcome) -> String {
+    const OTHERS: &str = "Senders that hold no policy deliver without MTA-STS; those that hold one \
+                          go by it until it expires.";
+    let domain = outcome.domain();
+    match outcome.problem() {
+        None => format!(
+            "There is no policy: {domain} publishes no MTA-STS record. Mail to it is delivered \
+             without MTA-STS."
+        ),
+        Some(problem @ (Problem::SeveralRecords { .. } | Problem::RecordMalformed { .. })) => {
+            format!("There is no policy that counts: {problem}. {OTHERS}")
+        }
+        Some(Problem::PolicyInvalid { error, .. }) => {
+            format!("The policy of {domain} is not valid: {error}. {OTHERS}")
+        }
+        Some(problem) => {
+            format!("The policy of {domain} could not be fetched: {problem}. {OTHERS}")
+        }
+    }
+}
+
+/// What the policy means for mail; `hosts` are those to which it may go.
+pub(crate) fn effect(domain: &str, held: &HeldPolicy, hosts: &str) -> String {
+    match held.policy().mode() {
+        Mode::Enforce => format!("Mail to {domain} goes only to {hosts}, over verified TLS."),
+        Mode::Testing => format!(
+            "The mode is testing: mail to {domain} is delivered as if there were no policy, and \
+             what the policy would have refused is only reported."
+        ),
+        Mode::None => format!(
+            "The mode is none: {domain} does without MTA-STS, and mail to it is delivered without."
+        ),
+    }
+}
+
+/// The whole decision where nothing is known of the MX hosts.
+pub(crate) fn decision(outcome: &Outcome, was_asked: bool) -> String {
+    let standing = if was_asked {
+        standing(outcome)
+    } else {
+        "Nothing is due: what DNS last said is still within its time.".to_owned()
+    };
+    match outcome.policy() {
+        Some(held) => {
+            let patterns = text::list(held.policy().mx().map(MxPattern::as_str));
+            format!("{standing} {}", effect(outcome.domain().as_str(), held, &patterns))
+        }
+        None => standing,
+    }
+}
+
+/// For how long the policy may still be applied, and until when.
+pub(crate) fn until(held: &HeldPolicy, now: UnixTime) -> String {
+    match held.expires_in(now).as_secs() {
+        0 => "for this delivery only".to_owned(),
+        left => format!("for {} more, until {}", text::span(left), text::date(held.expires_at())),
+    }
+}
+
+fn in_spite_of(problem: Option<&Problem>) -> String {
+    match problem {
+        None => String::new(),
+        Some(Problem::RecordAbsent) => {
+            ", though DNS shows no record: that alone does not remove a policy".to_owned()
+        }
+        Some(problem) => format!(", in spite of a problem: {problem}"),
+    }
+}
+
+fn because(problem: Option<&Problem>) -> String {
+    problem.map_or_else(String::new, |problem| format!(": {problem}"))
+}

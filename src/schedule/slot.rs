@@ -1,0 +1,143 @@
+//! What the schedule knows of one domain.
+
+use alloc::boxed::Box;
+
+use super::alert::Failing;
+use super::{pace, plan};
+use crate::entry::{Entry, HeldPolicy};
+use crate::policy::Mode;
+use crate::time::{DAY, UnixTime};
+
+/// Where a domain is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Its time has not come; the key is a tick.
+    Waiting,
+    /// It is not refreshed, being expired or unused; the key is the tick when it is looked at
+    /// again.
+    Parked,
+    /// Its refresh may begin; the key is the time when its policy expires.
+    Ready,
+    /// Its refresh has begun; the key is the tick when it counts as lost.
+    InFlight,
+}
+
+/// One domain's policy, as far as its refresh goes. There are millions of these.
+#[derive(Debug)]
+pub(super) struct Slot {
+    generation: u64,
+    fetched_at: UnixTime,
+    pub(super) key: u64,
+    pub(super) failing: Option<Box<Failing>>,
+    max_age: u32,
+    /// In days since the epoch.
+    last_used: u32,
+    pub(super) mode: Mode,
+    pub(super) place: Place,
+    /// A newer policy has come while the refresh is under way.
+    pub(super) superseded: bool,
+}
+
+/// Which of two policies of a domain stays where they meet, as [`Entry::merge`] has it.
+pub(super) type Rank = (u64, Option<(UnixTime, Mode, u32)>);
+
+pub(super) fn rank(entry: &Entry) -> Rank {
+    let rank = |held: &HeldPolicy| {
+        (held.fetched_at(), held.policy().mode(), held.policy().max_age().as_secs())
+    };
+    (entry.generation(), entry.stored_policy().map(rank))
+}
+
+impl Slot {
+    /// `None` where the entry holds nothing to refresh, now or after its clock was set back.
+    pub(super) fn of(entry: &Entry, now: UnixTime) -> Option<Self> {
+        let held = entry.stored_policy()?;
+        let slot = Self {
+            generation: entry.generation(),
+            fetched_at: held.fetched_at(),
+            key: 0,
+            failing: None,
+            max_age: held.policy().max_age().as_secs(),
+            last_used: 0,
+            mode: held.policy().mode(),
+            place: Place::Waiting,
+            superseded: false,
+        };
+        let is_refreshed = slot.life() >= plan::SHORTEST_LIFE && !slot.is_over(now);
+        is_refreshed.then(|| slot.used(entry))
+    }
+
+    pub(super) const fn rank(&self) -> Rank {
+        (self.generation, Some((self.fetched_at, self.mode, self.max_age)))
+    }
+
+    /// Takes the policy of another; place and key stay.
+    pub(super) fn take_policy(&mut self, new: Self) {
+        let (key, place) = (self.key, self.place);
+        let last_used = self.last_used.max(new.last_used);
+        *self = Self { key, last_used, place, ..new };
+    }
+
+    /// Notes when the entry was last used.
+    pub(super) fn touch(&mut self, entry: &Entry) {
+        let days = entry.last_used().as_secs() / DAY;
+        self.last_used = self.last_used.max(u32::try_from(days).unwrap_or(u32::MAX));
+    }
+
+    fn used(mut self, entry: &Entry) -> Self {
+        self.touch(entry);
+        self
+    }
+
+    pub(super) fn life(&self) -> u64 {
+        u64::from(self.max_age)
+    }
+
+    pub(super) fn expires_at(&self) -> UnixTime {
+        self.fetched_at.plus_secs(self.life())
+    }
+
+    /// Seconds until it expires; a fetch that lies ahead gives no longer life.
+    pub(super) fn left(&self, now: UnixTime) -> u64 {
+        self.expires_at().secs_since(now).min(self.life())
+    }
+
+    pub(super) fn is_expired(&self, now: UnixTime) -> bool {
+        now >= self.expires_at()
+    }
+
+    /// Whether it has expired for so long that it is forgotten.
+    pub(super) fn is_over(&self, now: UnixTime) -> bool {
+        now >= self.expires_at().plus_secs(plan::GRACE)
+    }
+
+    /// Whether it is not to be refreshed as long as nothing happens to it.
+    pub(super) fn is_idle(&self, now: UnixTime) -> bool {
+        let last_used = UnixTime::from_secs(u64::from(self.last_used).saturating_mul(DAY));
+        self.is_expired(now) || now.secs_since(last_used) > plan::UNUSED
+    }
+
+    /// Seconds until its regular refresh.
+    pub(super) fn regular_wait(&self, now: UnixTime, entropy: u64) -> u64 {
+        let age = now.secs_since(self.fetched_at);
+        plan::regular(self.life(), age, self.left(now), entropy)
+    }
+
+    /// How much it weighs on the pace.
+    pub(super) fn weight(&self) -> u64 {
+        match self.place {
+            Place::Parked => 0,
+            _ => pace::weight(self.life(), self.failing.is_some()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ok_a_slot_is_small() {
+        assert_eq!(size_of::<Slot>(), 48);
+    }
+}

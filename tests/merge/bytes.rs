@@ -1,0 +1,130 @@
+//! The stored form: whole, cut, damaged, of another kind.
+
+use mta_sts::{Entry, EntryError, PolicyDomain};
+use mta_sts_testkit::model::{Https, Mode, Recheck, Txt};
+use mta_sts_testkit::script::{Client, Turn, valid_policy};
+use proptest::prelude::*;
+
+use super::{START, any_entries, domain, entry_of};
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 200, ..Default::default() })]
+
+    #[test]
+    fn ok_bytes_read_back_as_the_same_entry(entries in any_entries()) {
+        for entry in entries {
+            let bytes = entry.to_bytes();
+            prop_assert_eq!(Entry::from_bytes(&domain(), &bytes), Ok(entry));
+            prop_assert!(bytes.len() <= 67_000);
+        }
+    }
+
+    /// With a checksum that fits, what was changed is refused or is another entry: one entry has
+    /// one form.
+    #[test]
+    fn ok_what_is_read_is_written_the_same(
+        at in 7..rich().to_bytes().len() - 8,
+        octet in any::<u8>(),
+        cut in prop_oneof![4 => Just(0_usize), 1 => 0..40_usize],
+    ) {
+        let mut bytes = rich().to_bytes();
+        bytes[at] = octet;
+        bytes.truncate((bytes.len() - 8).saturating_sub(cut).max(7));
+        let sum = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |sum, octet| {
+            (sum ^ u64::from(*octet)).wrapping_mul(0x0100_0000_01b3)
+        });
+        bytes.extend_from_slice(&sum.to_be_bytes());
+        match Entry::from_bytes(&domain(), &bytes) {
+            Ok(entry) => prop_assert_eq!(entry.to_bytes(), bytes),
+            Err(error) => {
+                prop_assert!(matches!(error, EntryError::Corrupt | EntryError::OtherDomain));
+            }
+        }
+    }
+}
+
+/// An entry of every part: a policy, memory, four failures, a spent budget.
+fn rich() -> Entry {
+    let mut client = Client::new(domain());
+    let id = |id: &str| Txt::Id(id.to_owned(), 60);
+    let https = valid_policy(Mode::Enforce, "mx", 604_800);
+    client.turn(&Turn::new(START, Recheck::Always, id("h1"), https));
+    for (id, wait) in [id("a"), id("b"), id("c"), id("d")].into_iter().zip(900..) {
+        client.turn(&Turn::new(START + wait, Recheck::Always, id, Https::Fails));
+    }
+    client.turn(&Turn::new(START + 910, Recheck::Always, Txt::Absent(600), Https::Fails));
+    entry_of(&client)
+}
+
+/// One that knows nothing.
+fn poor() -> Entry {
+    entry_of(&Client::new(domain()))
+}
+
+#[test]
+fn err_every_truncation_is_refused() {
+    for entry in [rich(), poor()] {
+        let bytes = entry.to_bytes();
+        for end in 0..bytes.len() {
+            let error = Entry::from_bytes(&domain(), &bytes[..end]);
+            let expected = if end < 6 { EntryError::Foreign } else { EntryError::Corrupt };
+            assert_eq!(error, Err(expected), "{end} octets");
+        }
+        let longer = [bytes.as_slice(), b"\0"].concat();
+        assert_eq!(Entry::from_bytes(&domain(), &longer), Err(EntryError::Corrupt));
+    }
+}
+
+#[test]
+fn err_every_damaged_octet_is_noticed() {
+    for entry in [rich(), poor()] {
+        let bytes = entry.to_bytes();
+        for at in 0..bytes.len() {
+            for change in 1..=255 {
+                let mut damaged = bytes.clone();
+                damaged[at] ^= change;
+                let error = Entry::from_bytes(&domain(), &damaged);
+                let expected = match at {
+                    0..6 => EntryError::Foreign,
+                    6 => EntryError::Version { supported: 1, found: damaged[6] },
+                    _ => EntryError::Corrupt,
+                };
+                assert_eq!(error, Err(expected), "octet {at} changed by {change}");
+            }
+        }
+    }
+}
+
+#[test]
+fn err_what_is_no_entry_is_foreign() {
+    for bytes in [&b""[..], b"MTAST", b"{\"mode\":\"enforce\"}", &[0; 64], b"mtasts\x01"] {
+        assert_eq!(Entry::from_bytes(&domain(), bytes), Err(EntryError::Foreign));
+    }
+}
+
+#[test]
+fn err_another_domains_bytes_are_named_so() {
+    for other in ["example.net", "sub.example.com", "com", "xample.com"] {
+        let other = PolicyDomain::parse(other).unwrap();
+        assert_eq!(Entry::from_bytes(&other, &rich().to_bytes()), Err(EntryError::OtherDomain));
+    }
+}
+
+/// The largest policy there may be is stored whole.
+#[test]
+fn ok_the_largest_policy_keeps_the_bound_of_the_bytes() {
+    let Https::Policy { mode, mut text, max_age } = valid_policy(Mode::Enforce, "mx", 604_800)
+    else {
+        unreachable!("it is a policy")
+    };
+    text.push_str("extension: ");
+    text.push_str(&"x".repeat(65_536 - text.len()));
+    let mut client = Client::new(domain());
+    let txt = Txt::Id("1".to_owned(), 60);
+    let https = Https::Policy { mode, text: text.clone(), max_age };
+    client.turn(&Turn::new(START, Recheck::Always, txt, https));
+    let bytes = entry_of(&client).to_bytes();
+    assert!((65_536..=67_000).contains(&bytes.len()), "{}", bytes.len());
+    let entry = Entry::from_bytes(&domain(), &bytes).unwrap();
+    assert_eq!(entry.stored_policy().map(|held| held.policy().as_str()), Some(text.as_str()));
+}

@@ -1,0 +1,134 @@
+//! What is under way, and what happens to an entry meanwhile.
+
+use mta_sts::schedule::Schedule;
+use mta_sts::{Held, Mode, Recheck, Status};
+
+use crate::world::{
+    Answer, DAY, HOUR, MINUTE, START, WEEK, domain, entry, following, found, look_up, next_due,
+    refresh, text, wait,
+};
+
+#[test]
+fn ok_what_is_in_flight_is_not_given_again_until_it_is_lost() {
+    let held = entry(domain(1), Mode::Enforce, WEEK, START);
+    let mut schedule = following(&held, 0, START);
+    let (now, due) = next_due(&mut schedule, START).unwrap();
+    assert!(schedule.is_in_flight(&due));
+    // Nor where something is heard of it meanwhile.
+    schedule.handle_entry(&held, 0, now);
+    let fetched = entry(domain(1), Mode::Enforce, WEEK, now.minus_secs(6 * DAY));
+    schedule.handle_entry(&fetched, 0, now);
+    assert_eq!(schedule.poll_due(now.plus_secs(15 * MINUTE - 1)), None);
+    assert_eq!(schedule.poll_timeout(), Some(now.plus_secs(15 * MINUTE)));
+    let lost = now.plus_secs(15 * MINUTE);
+    assert_eq!(schedule.poll_due(lost), Some(due.clone()));
+    assert_eq!(schedule.in_flight(), 1);
+
+    let outcome = refresh(&held, Answer::Policy(&text(Mode::Enforce, WEEK)), lost);
+    assert_eq!(schedule.handle_outcome(&outcome, 0, lost), None);
+    assert_eq!((schedule.in_flight(), schedule.is_in_flight(&due)), (0, false));
+    assert_eq!(wait(&mut schedule, lost), Some(12 * HOUR));
+}
+
+#[test]
+fn ok_no_more_are_in_flight_than_allowed() {
+    let mut schedule = Schedule::new().with_max_in_flight(3);
+    for n in 0..10 {
+        let held = entry(domain(n), Mode::Enforce, WEEK, START.minus_secs(3 * DAY));
+        schedule.handle_entry(&held, 0, START);
+    }
+    let mut now = START;
+    let mut given = Vec::new();
+    while now < START.plus_secs(14 * MINUTE) {
+        given.extend(schedule.poll_due(now).map(|due| (due, now)));
+        now = now.plus_secs(1);
+    }
+    assert_eq!((given.len(), schedule.in_flight(), schedule.ready()), (3, 3, 7));
+    assert_eq!(schedule.poll_timeout(), Some(given[0].1.plus_secs(15 * MINUTE)));
+    let outcome = found(&given[1].0, WEEK, now);
+    assert_eq!(schedule.handle_outcome(&outcome, 0, now), None);
+    assert!(schedule.poll_due(now).is_some());
+    assert_eq!(schedule.poll_due(now), None);
+}
+
+#[test]
+fn ok_a_removed_domain_is_forgotten() {
+    let held = entry(domain(1), Mode::Enforce, WEEK, START);
+    let mut schedule = following(&held, 0, START);
+    schedule.handle_removed(&domain(2));
+    assert!(schedule.contains(&domain(1)));
+    let (now, due) = next_due(&mut schedule, START).unwrap();
+    schedule.handle_removed(&due);
+    assert!(schedule.is_empty());
+    assert_eq!((schedule.in_flight(), schedule.poll_timeout()), (0, None));
+    // What its refresh put into the store meanwhile is followed.
+    let outcome = refresh(&held, Answer::Policy(&text(Mode::Enforce, WEEK)), now);
+    assert_eq!(schedule.handle_outcome(&outcome, 0, now), None);
+    assert_eq!(wait(&mut schedule, now), Some(12 * HOUR));
+}
+
+#[test]
+fn ok_a_cleared_entry_is_forgotten_and_an_older_one_changes_nothing() {
+    let held = entry(domain(1), Mode::Enforce, WEEK, START);
+    let now = START.plus_secs(HOUR);
+    let cleared = refresh(&held, Answer::Policy(&text(Mode::Enforce, 0)), now).into_entry();
+    assert!(cleared.stored_policy().is_none());
+    let mut schedule = following(&held, 0, START);
+    schedule.handle_entry(&cleared, 0, now);
+    assert!(schedule.is_empty());
+
+    let newer = refresh(&held, Answer::Policy(&text(Mode::Enforce, WEEK)), now).into_entry();
+    let mut schedule = following(&newer, 0, now);
+    schedule.handle_entry(&held, 0, now);
+    assert_eq!(wait(&mut schedule, now), Some(12 * HOUR));
+}
+
+#[test]
+fn ok_a_newer_policy_that_came_meanwhile_counts_and_the_failure_does_not() {
+    let held = entry(domain(1), Mode::Enforce, WEEK, START);
+    let mut schedule = following(&held, 0, START);
+    let (now, _) = next_due(&mut schedule, START).unwrap();
+    let newer = refresh(&held, Answer::Policy(&text(Mode::Enforce, WEEK)), now).into_entry();
+    schedule.handle_entry(&newer, 0, now);
+    let outcome = refresh(&held, Answer::NoPolicy, now);
+    assert_eq!(schedule.handle_outcome(&outcome, 0, now), None);
+    assert_eq!(wait(&mut schedule, now), Some(12 * HOUR));
+}
+
+#[test]
+fn ok_a_store_that_lost_the_policy_is_believed_and_one_that_failed_is_not() {
+    let held = entry(domain(1), Mode::Enforce, WEEK, START);
+    for (held_then, answer, status, stays) in [
+        (Held::Nothing, Answer::Nothing, Status::Absent, false),
+        (Held::Unreadable, Answer::Nothing, Status::Unknown, true),
+        (Held::Nothing, Answer::Silence, Status::Unknown, true),
+    ] {
+        let mut schedule = following(&held, 0, START);
+        let (now, _) = next_due(&mut schedule, START).unwrap();
+        let outcome = look_up(domain(1), held_then, Recheck::Refresh, answer, now);
+        assert_eq!(outcome.status(), status);
+        assert_eq!(schedule.handle_outcome(&outcome, 0, now), None);
+        assert_eq!(schedule.contains(&domain(1)), stays, "{status}");
+        if stays {
+            assert_eq!(wait(&mut schedule, now), Some(300));
+        }
+    }
+}
+
+#[test]
+fn ok_an_outcome_that_comes_late_changes_nothing() {
+    let held = entry(domain(1), Mode::Enforce, DAY, START);
+    let mut schedule = following(&held, 0, START);
+    let (began, _) = next_due(&mut schedule, START).unwrap();
+    // Lost, given again, and fetched; then the first one ends after all, two days later.
+    let again = began.plus_secs(15 * MINUTE);
+    assert!(schedule.poll_due(again).is_some());
+    let outcome = refresh(&held, Answer::Policy(&text(Mode::Enforce, WEEK)), again);
+    assert_eq!(schedule.handle_outcome(&outcome, 0, again), None);
+    let now = again.plus_secs(2 * DAY);
+    let late = refresh(&held, Answer::Nothing, now);
+    assert_eq!(late.status(), Status::Absent);
+    assert_eq!(schedule.handle_outcome(&late, 0, now), None);
+    assert!(schedule.contains(&domain(1)));
+    assert_eq!(schedule.poll_due(now), Some(domain(1)));
+}

@@ -1,0 +1,169 @@
+//! Refreshes that fail, and what somebody is told.
+
+use mta_sts::lookup::Head;
+use mta_sts::schedule::{Alert, Schedule};
+use mta_sts::{Entry, Held, Lookup, Mode, PolicyHostVerified, Recheck, Step, UnixTime};
+
+use crate::world::{
+    Answer, DAY, HOUR, MINUTE, Random, START, WEEK, domain, entry, following, next_due, refresh,
+    text, wait,
+};
+
+/// The waits after failures, until `end`.
+fn failing_waits(
+    schedule: &mut Schedule,
+    held: &Entry,
+    mut now: UnixTime,
+    end: UnixTime,
+) -> Vec<(UnixTime, u64, Option<Alert>)> {
+    let mut held = held.clone();
+    let mut waits = Vec::new();
+    let mut random = Random::new(9);
+    while let Some((then, _)) = next_due(schedule, now).filter(|(then, _)| *then < end) {
+        waits.push((then, then.secs_since(now), None));
+        now = then;
+        let outcome = refresh(&held, Answer::NoPolicy, now);
+        waits.last_mut().unwrap().2 = schedule.handle_outcome(&outcome, random.next(), now);
+        held = outcome.into_entry();
+    }
+    waits
+}
+
+#[test]
+fn ok_failures_back_off_and_never_below_what_the_lookup_holds_back() {
+    let held = entry(domain(1), Mode::Enforce, 90 * DAY, START);
+    let mut schedule = following(&held, 0, START);
+    let waits = failing_waits(&mut schedule, &held, START, START.plus_secs(10 * DAY));
+    let mut base = 300;
+    for (_, wait, _) in waits.iter().skip(1) {
+        assert!((base..=base * 3 / 2 + 5).contains(wait), "{wait} of {base}");
+        base = (base * 2).min(6 * HOUR);
+    }
+    assert!(waits.len() > 30, "{}", waits.len());
+    // Every one of them asked: none was spent on being held back.
+    let codes = waits.iter().filter_map(|(_, _, alert)| alert.clone());
+    for alert in codes {
+        assert!(matches!(alert, Alert::RefreshFailing { problem: "policy-fetch", .. }), "{alert}");
+    }
+}
+
+#[test]
+fn ok_failures_are_tried_more_often_towards_the_end() {
+    let held = entry(domain(1), Mode::Enforce, WEEK, START);
+    let mut schedule = following(&held, 0, START);
+    let end = START.plus_secs(WEEK);
+    let waits = failing_waits(&mut schedule, &held, START, end);
+    let longest = |from: u64, to: u64| {
+        let within = |at: UnixTime| (from..to).contains(&end.secs_since(at));
+        waits.iter().skip(1).filter(|(at, _, _)| within(*at)).map(|(_, wait, _)| *wait).max()
+    };
+    assert!(longest(2 * DAY, 6 * DAY) > Some(6 * HOUR));
+    assert!(longest(0, 12 * HOUR) < Some(3 * HOUR), "{:?}", longest(0, 12 * HOUR));
+    assert!(longest(0, 4 * HOUR) < Some(HOUR + HOUR / 2 + 6));
+    assert!(waits.iter().all(|(_, wait, _)| *wait >= 300));
+    // Expired, it was no longer tried, and forgotten at last.
+    assert!(schedule.is_empty());
+}
+
+#[test]
+fn ok_alerts_come_from_the_second_failure_on_and_with_the_time_left() {
+    let held = entry(domain(1), Mode::Testing, WEEK, START);
+    let mut schedule = following(&held, 0, START);
+    let end = START.plus_secs(WEEK);
+    let waits = failing_waits(&mut schedule, &held, START, end);
+    let first_failed = waits[0].0;
+    assert_eq!(waits[0].2, None);
+    assert!(waits[1].2.is_some());
+    let mut alerted = Vec::new();
+    for (n, (at, _, alert)) in waits.iter().enumerate() {
+        if let Some(alert) = alert {
+            let Alert::RefreshFailing { domain: of, problem, failures, since, expires_in } = alert
+            else {
+                panic!("{alert}")
+            };
+            assert_eq!((of, *problem, *since), (&domain(1), "policy-fetch", first_failed));
+            assert_eq!(*failures as usize, n + 1);
+            assert_eq!(*expires_in, end.since(*at));
+            alerted.push(*at);
+        }
+    }
+    // About daily, and at a half, a quarter, an eighth of its life.
+    assert!((7..=11).contains(&alerted.len()), "{alerted:?}");
+    for part in [2, 4, 8] {
+        let stage = end.minus_secs(WEEK / part);
+        let soon = stage.plus_secs(9 * HOUR);
+        assert!(alerted.iter().any(|at| (stage..=soon).contains(at)), "{part}");
+    }
+}
+
+#[test]
+fn ok_a_refresh_that_succeeds_ends_the_row() {
+    let held = entry(domain(1), Mode::Enforce, WEEK, START);
+    let mut schedule = following(&held, 0, START);
+    let mut now = START;
+    let mut held = held;
+    let policy = text(Mode::Enforce, WEEK);
+    for answer in [Answer::NoPolicy, Answer::Policy(&policy), Answer::NoPolicy, Answer::Silence] {
+        now = next_due(&mut schedule, now).unwrap().0;
+        let outcome = refresh(&held, answer, now);
+        let alert = schedule.handle_outcome(&outcome, 0, now);
+        // One failure, a success, and then only the second in a row is told.
+        assert_eq!(alert.is_some(), matches!(answer, Answer::Silence), "{alert:?}");
+        held = outcome.into_entry();
+    }
+    // So does what a delivery fetches meanwhile.
+    let fetched = entry(domain(1), Mode::Enforce, WEEK, now.plus_secs(MINUTE));
+    now = now.plus_secs(MINUTE);
+    schedule.handle_entry(&fetched, 0, now);
+    assert_eq!(wait(&mut schedule, now), Some(12 * HOUR));
+    now = now.plus_secs(12 * HOUR);
+    let outcome = refresh(&fetched, Answer::NoPolicy, now);
+    assert_eq!(schedule.handle_outcome(&outcome, 0, now), None);
+}
+
+#[test]
+fn ok_silence_and_absence_in_dns_alone_are_no_failure() {
+    // RFC 8461 §10.2: "regardless of the state of the _mta-sts TXT record".
+    let held = entry(domain(1), Mode::Enforce, WEEK, START);
+    let now = START.plus_secs(13 * HOUR);
+    let lookup = Lookup::new(domain(1)).held(Held::Entry(held.clone()));
+    let step = lookup.recheck(Recheck::Refresh).start(now);
+    let Step::QueryTxt(query) = step else { panic!("{step:?}") };
+    let Step::FetchPolicy(fetch) = query.absent(60, now) else { panic!("no fetch") };
+    let verified = PolicyHostVerified::assertion(fetch.host());
+    let response = Head { status: 200, content_type: None, content_encoding: None };
+    let step = fetch.responded(verified, response, now);
+    let Step::ReadBody(mut body) = step else { panic!("{step:?}") };
+    assert!(body.chunk(text(Mode::Enforce, WEEK).as_bytes()).is_continue());
+    let Step::Store(store) = body.ended(now) else { panic!("no store") };
+    let Step::Done(outcome) = store.stored() else { panic!("not done") };
+    assert!(outcome.problem().is_some());
+
+    let mut schedule = following(&held, 0, START);
+    for _ in 0..3 {
+        assert_eq!(schedule.handle_outcome(&outcome, 0, now), None);
+    }
+    assert_eq!(wait(&mut schedule, now), Some(12 * HOUR));
+}
+
+#[test]
+fn ok_a_policy_that_gets_weaker_is_told() {
+    let held = entry(domain(1), Mode::Enforce, WEEK, START);
+    let now = START.plus_secs(13 * HOUR);
+    for (mode, max_age, is_told) in [
+        (Mode::Enforce, WEEK, false),
+        (Mode::Enforce, 2 * WEEK, false),
+        (Mode::Testing, WEEK, true),
+        (Mode::None, WEEK, true),
+        (Mode::Enforce, WEEK - 1, true),
+        (Mode::Enforce, 0, true),
+    ] {
+        let mut schedule = following(&held, 0, START);
+        let outcome = refresh(&held, Answer::Policy(&text(mode, max_age)), now);
+        let alert = schedule.handle_outcome(&outcome, 0, now);
+        let expected = is_told
+            .then(|| Alert::PolicyWeaker { domain: domain(1), change: outcome.change().unwrap() });
+        assert_eq!(alert, expected, "{mode} {max_age}");
+        assert_eq!(schedule.contains(&domain(1)), max_age != 0);
+    }
+}
