@@ -20,7 +20,7 @@ use notes::{Budget, Failures, Memory};
 
 /// How long an expired policy stays in the store, never applied: a clock that ran ahead must not
 /// have erased it.
-const GRACE_SECS: u64 = 30 * DAY;
+pub(crate) const GRACE_SECS: u64 = 30 * DAY;
 
 /// A policy with what its fetch established.
 #[derive(Debug, Clone, PartialEq, Eq)]

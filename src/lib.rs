@@ -176,5 +176,6 @@ pub use mx::MxPattern;
 pub use name::{DnsName, PolicyDomain};
 pub use policy::{MAX_POLICY_OCTETS, MaxAge, Mode, Policy, PolicyRef, Profile};
 pub use record::{PolicyId, Record};
+pub use schedule::{Alert, Schedule};
 pub use time::UnixTime;
 pub use tlsrpt::{FailureDetails, Report, ReportedPolicy, ResultType, Tally, TlsrptRecord};

@@ -26,6 +26,7 @@ match outcome.policy() {
 //! | part | where | feature |
 //! |---|---|---|
 //! | client for tokio | [`tokio`](mod@crate::tokio) | `tokio` |
+//! | client for threads | `blocking` | `blocking` |
 //! | DNS | [`Dns`], `HickoryDns` | `hickory-resolver` |
 //! | HTTPS | [`Https`], `tokio::HyperHttps` | `tokio` |
 //! | stores | [`Store`], [`Memory`], `Sqlite` | `sqlite` |
@@ -36,18 +37,22 @@ pub use mta_sts;
 #[doc(no_inline)]
 pub use mta_sts::*;
 
+#[cfg(feature = "blocking")]
+pub mod blocking;
+#[cfg(any(feature = "blocking", feature = "tokio"))]
+mod dial;
 mod dns;
 mod errors;
 #[cfg(feature = "hickory-resolver")]
 mod hickory;
 mod https;
-#[cfg(feature = "tokio")]
+#[cfg(any(feature = "blocking", feature = "tokio"))]
 mod keeper;
 mod memory;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod store;
-#[cfg(feature = "tokio")]
+#[cfg(any(feature = "blocking", feature = "tokio"))]
 mod tls;
 #[cfg(feature = "tokio")]
 pub mod tokio;
@@ -65,7 +70,7 @@ pub use crate::memory::Memory;
 #[cfg(feature = "sqlite")]
 pub use crate::sqlite::Sqlite;
 pub use crate::store::{Store, Stored};
-#[cfg(feature = "tokio")]
+#[cfg(any(feature = "blocking", feature = "tokio"))]
 pub use crate::tls::{CryptoProvider, Roots};
 
 /// A future that may be sent to another thread: what the methods of [`Dns`] and [`Https`] return.

@@ -89,7 +89,8 @@ impl Excerpt {
 fn visible(c: char) -> char {
     match c {
         '\t' => ' ',
-        '\u{feff}'
+        '\u{a0}'
+        | '\u{feff}'
         | '\u{200b}'..='\u{200f}'
         | '\u{202a}'..='\u{202e}'
         | '\u{2060}'..='\u{206f}' => '\u{fffd}',

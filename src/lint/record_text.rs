@@ -128,6 +128,9 @@ fn not_sts(text: &str, trimmed: &str, lower: &str, alone: bool) -> (String, Stri
     let help = match lower.strip_prefix("v=stsv1") {
         _ if text.is_empty() => return (format!("{expected} nothing"), EXAMPLE.to_string()),
         Some(_) if begins_well && text != trimmed => "remove the white space around it".to_string(),
+        Some(rest) if begins_well && rest.starts_with('\\') => {
+            "remove the backslash: it belongs to the zone file, not to the record".to_string()
+        }
         Some(_) if begins_well && !alone => {
             "write `v=STSv1;`, nothing between: where there are several records, one that begins \
              otherwise does not count"

@@ -7,9 +7,6 @@ use crate::time::{DAY, HOUR, MINUTE};
 pub(super) const SHORTEST_LIFE: u64 = HOUR;
 /// A policy that no delivery asked for in so long is no longer refreshed.
 pub(super) const UNUSED: u64 = 180 * DAY;
-/// How long an expired policy is still followed: for so long a store keeps it, and a clock that ran
-/// ahead may be set back.
-pub(super) const GRACE: u64 = 30 * DAY;
 /// What is not refreshed is looked at so often, lest a clock set back leaves it behind.
 pub(super) const PARKED: u64 = 12 * HOUR;
 /// A refresh that has not ended after so long is lost. The longest limits of a lookup are 10

@@ -108,7 +108,7 @@ impl Slot {
 
     /// Whether it has expired for so long that it is forgotten.
     pub(super) fn is_over(&self, now: UnixTime) -> bool {
-        now >= self.expires_at().plus_secs(plan::GRACE)
+        now >= self.expires_at().plus_secs(crate::entry::GRACE_SECS)
     }
 
     /// Whether it is not to be refreshed as long as nothing happens to it.

@@ -180,13 +180,12 @@ fn a_policy_is_never_lost_to_a_negative_outcome() {
             for negative in NEGATIVES {
                 for recheck in RECHECKS {
                     let new = Meets::Policy("new", Mode::Enforce, 60);
-                    for meets in [[negative, new], [new, negative]] {
-                        let (store, racers) = race(order, pace, meets, recheck);
-                        let fetched = racers.iter().any(|racer| racer.fetched_at.is_some());
-                        let expected = if fetched { "new" } else { "held" };
-                        assert_eq!(id_of(&store).as_deref(), Some(expected), "{order:b} {meets:?}");
-                        assert!(fetched || recheck == Recheck::WhenDue);
-                    }
+                    // The orders have their mirror images, so who is first is no matter.
+                    let (store, racers) = race(order, pace, [negative, new], recheck);
+                    let fetched = racers.iter().any(|racer| racer.fetched_at.is_some());
+                    let expected = if fetched { "new" } else { "held" };
+                    assert_eq!(id_of(&store).as_deref(), Some(expected), "{order:b} {negative:?}");
+                    assert!(fetched || recheck == Recheck::WhenDue);
                 }
             }
         }

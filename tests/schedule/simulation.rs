@@ -48,14 +48,6 @@ struct Log {
 }
 
 #[test]
-fn ok_a_month_of_ten_thousand_domains() {
-    month_of(10_000);
-}
-
-/// The four and a half million lookups take minutes where they are not optimised:
-/// `CARGO_PROFILE_TEST_OPT_LEVEL=2 cargo test --test schedule -- --include-ignored --nocapture`.
-#[test]
-#[cfg_attr(debug_assertions, ignore = "takes minutes where it is not optimised")]
 fn ok_a_month_of_a_hundred_thousand_domains() {
     month_of(100_000);
 }

@@ -9,6 +9,7 @@ use tokio::sync::Semaphore;
 use super::MtaSts;
 use super::drive::Driver;
 use super::fetch::HyperHttps;
+use crate::dial::USER_AGENT;
 use crate::keeper::Keeper;
 use crate::memory::DEFAULT_CAPACITY;
 use crate::tls::{CryptoProvider, Roots, TlsOptions};
@@ -56,7 +57,7 @@ impl Builder {
             concurrent_fetches: 64,
             port: 443,
             any_address: false,
-            user_agent: concat!("mta-sts/", env!("CARGO_PKG_VERSION"), " (RFC 8461)").to_owned(),
+            user_agent: USER_AGENT.to_owned(),
         }
     }
 

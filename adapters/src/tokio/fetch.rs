@@ -2,9 +2,8 @@
 
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty};
@@ -14,7 +13,7 @@ use hyper::header::{
     ACCEPT, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, HOST, HeaderName, HeaderValue, USER_AGENT,
 };
 use hyper_util::rt::TokioIo;
-use mta_sts::{FetchFailure, PolicyHostVerified, policy_host_address};
+use mta_sts::{FetchFailure, PolicyHostVerified};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
@@ -23,6 +22,7 @@ use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use crate::dial::{MAX_HEAD, dialable, share, telling};
 use crate::tls::{connection_failure, handshake_failure};
 use crate::{Body, BoxFuture, Dns, Https, Request, Response};
 
@@ -35,11 +35,7 @@ pub struct HyperHttps {
     pub(super) user_agent: HeaderValue,
 }
 
-/// How many addresses of one host are tried.
-const MAX_ADDRESSES: usize = 4;
-/// The largest head of a response, in octets.
-const MAX_HEAD: usize = 32 * 1024;
-/// The most fields in it.
+/// The most fields in the head of a response.
 const MAX_FIELDS: usize = 128;
 
 impl HyperHttps {
@@ -100,7 +96,8 @@ impl HyperHttps {
         let addresses = dialable(&addresses, self.any_address)?;
         let mut failure = FetchFailure::NoAddress;
         for (tried, address) in addresses.iter().enumerate() {
-            let share = share(until, addresses.len().saturating_sub(tried));
+            let left = addresses.len().saturating_sub(tried);
+            let share = share(until.saturating_duration_since(Instant::now()), left);
             let address = SocketAddr::new(*address, self.port);
             let failed = match timeout(share, self.handshake(host, address)).await {
                 Ok(Ok(verified)) => return Ok(verified),
@@ -127,41 +124,6 @@ impl HyperHttps {
         let stream =
             connector.connect(name, stream).await.map_err(|error| handshake_failure(&error))?;
         Ok((stream, PolicyHostVerified::assertion(host)))
-    }
-}
-
-/// The addresses that may be dialled, at most [`MAX_ADDRESSES`].
-fn dialable(addresses: &[IpAddr], any: bool) -> Result<Vec<IpAddr>, FetchFailure> {
-    let mut refused = None;
-    let mut allowed = Vec::with_capacity(MAX_ADDRESSES);
-    for address in addresses {
-        match policy_host_address(*address) {
-            Err(class) if !any => refused = refused.or(Some(class)),
-            _ if allowed.len() < MAX_ADDRESSES => allowed.push(*address),
-            _ => {}
-        }
-    }
-    match refused {
-        Some(class) if allowed.is_empty() => Err(FetchFailure::Address(class)),
-        _ if allowed.is_empty() => Err(FetchFailure::NoAddress),
-        _ => Ok(allowed),
-    }
-}
-
-/// The share of one of `left` addresses in the time until then.
-fn share(until: Instant, left: usize) -> Duration {
-    let time = until.saturating_duration_since(Instant::now());
-    time / u32::try_from(left).unwrap_or(1).max(1)
-}
-
-/// Which of several failures says the most.
-fn telling(failure: &FetchFailure) -> u8 {
-    match failure {
-        FetchFailure::Certificate(_) => 4,
-        FetchFailure::Tls => 3,
-        FetchFailure::Timeout => 1,
-        FetchFailure::NoAddress => 0,
-        _ => 2,
     }
 }
 

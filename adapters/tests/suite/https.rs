@@ -182,6 +182,9 @@ pub(crate) const BODY: &[Case] = &[
     absent("until closed, and cut", "http-truncated", |l, n| {
         respond(l, n, policy().framing(Framing::UntilClose).ending(Ending::Cut));
     }),
+    absent("until closed, and reset", "http-truncated", |l, n| {
+        respond(l, n, policy().framing(Framing::UntilClose).ending(Ending::Reset));
+    }),
     absent("chunks that are none", "http-malformed", |l, n| {
         let head = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n";
         https(l, n, Https::raw(format!("{head}\r\nxyz\r\n{POLICY}"), Ending::Close));

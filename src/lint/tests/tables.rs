@@ -190,6 +190,7 @@ pub(super) type Against =
     (Mode, &'static str, &'static [(&'static str, Option<&'static [&'static str]>)]);
 
 pub(super) const AGAINST: &[(Against, Expected)] = &[
+    ((Mode::Enforce, "a.test\nmx: 192.0.2.1", &[("a.test", None)]), &[]),
     ((Mode::Enforce, "*.a.test", &[("MX.a.test.", Some(&["*.a.test"]))]), &[]),
     (
         (Mode::Enforce, "*.a.test", &[("x.mx.a.test", None), ("mx.a.test", None)]),

@@ -1,0 +1,171 @@
+//! The blocking client against a real DNS and HTTPS server on loopback.
+#![cfg(all(feature = "blocking", feature = "hickory-resolver"))]
+
+#[path = "../suite/mod.rs"]
+mod suite;
+
+use std::thread;
+use std::time::Duration;
+
+use mta_sts_adapters::blocking::{Builder, DnsThread, MtaSts};
+use mta_sts_adapters::{
+    AddressClass, FetchFailure, HickoryDns, Limits, Outcome, PolicyDomain, Problem, Recheck, Roots,
+    Status,
+};
+use mta_sts_testkit::lab::{DnsAnswer, Gate, Https, Lab, RecordType, Response};
+
+const HOST: &str = "mta-sts.example.com";
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn builder(lab: &Lab) -> Builder {
+    let dns = DnsThread::new(HickoryDns::servers([lab.dns_addr()])).expect("a thread");
+    MtaSts::builder()
+        .dns(dns)
+        .roots(Roots::GivenOnly)
+        .extra_root(lab.ca_pem())
+        .policy_port(lab.https_port())
+        .allow_private_addresses(true)
+}
+
+struct Blocking(MtaSts);
+
+impl suite::Client for Blocking {
+    fn new(lab: &Lab, limits: Limits) -> Self {
+        Self(builder(lab).limits(limits).build().expect("a client"))
+    }
+
+    fn lookup(&self, domain: &PolicyDomain, recheck: Recheck) -> Outcome {
+        self.0.lookup(domain, recheck)
+    }
+}
+
+#[test]
+fn ok_txt_answers() {
+    suite::run::<Blocking>(suite::dns::TXT);
+}
+
+#[test]
+fn ok_addresses() {
+    suite::run::<Blocking>(suite::dns::ADDRESSES);
+}
+
+#[test]
+fn ok_tls() {
+    suite::run::<Blocking>(suite::https::TLS);
+}
+
+#[test]
+fn ok_connections() {
+    suite::run::<Blocking>(suite::https::CONNECTION);
+}
+
+#[test]
+fn ok_heads() {
+    suite::run::<Blocking>(suite::https::HEAD);
+}
+
+#[test]
+fn ok_bodies() {
+    suite::run::<Blocking>(suite::https::BODY);
+}
+
+fn domain() -> PolicyDomain {
+    PolicyDomain::parse("example.com").expect("a domain")
+}
+
+fn lab() -> Lab {
+    let lab = Lab::start().expect("the lab starts");
+    lab.domain("example.com").mode("enforce").mx(["mx.example.com"]).publish();
+    lab
+}
+
+fn asked(lab: &Lab) -> (usize, usize) {
+    let txt = lab.dns().queries().all();
+    let txt = txt.iter().filter(|query| query.rtype == RecordType::Txt).count();
+    (txt, lab.https().requests().count())
+}
+
+#[test]
+fn ok_what_was_found_is_confirmed_from_memory() {
+    let lab = lab();
+    let client = builder(&lab).build().expect("a client");
+    assert_eq!(client.policy_for(&domain()).status(), Status::Found);
+    assert_eq!(client.policy_for(&domain()).status(), Status::Confirmed);
+    assert_eq!(asked(&lab), (1, 1));
+}
+
+#[test]
+fn ok_many_who_ask_at_once_share_one_question_and_one_fetch() {
+    let lab = lab();
+    let gate = Gate::closed();
+    let answer = DnsAnswer::txt(["v=STSv1; id=1;"], 60).held_by(&gate);
+    lab.dns().set("_mta-sts.example.com", RecordType::Txt, answer);
+    let client = builder(&lab).build().expect("a client");
+    thread::scope(|scope| {
+        let ask = || scope.spawn(|| client.policy_for(&domain()));
+        let callers: Vec<_> = (0..20).map(|_| ask()).collect();
+        assert!(lab.dns().queries().wait_for_blocking(1, PATIENCE));
+        gate.open();
+        for caller in callers {
+            assert!(caller.join().expect("no panic").policy().is_some());
+        }
+    });
+    assert_eq!(asked(&lab), (1, 1));
+}
+
+#[test]
+fn ok_a_recheck_asks_dns_itself_while_a_lookup_waits_for_dns() {
+    let lab = lab();
+    let gate = Gate::closed();
+    let answer = DnsAnswer::nxdomain(60).held_by(&gate);
+    lab.dns().set("_mta-sts.example.com", RecordType::Txt, answer);
+    let client = builder(&lab).build().expect("a client");
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| client.policy_for(&domain()));
+        assert!(lab.dns().queries().wait_for_blocking(1, PATIENCE));
+        lab.dns().txt("_mta-sts.example.com", ["v=STSv1; id=1;"], 60);
+        assert_eq!(client.recheck(&domain()).status(), Status::Found);
+        gate.open();
+        waiting.join().expect("no panic");
+    });
+    assert!(client.policy_for(&domain()).policy().is_some());
+}
+
+#[test]
+fn ok_the_request_says_no_more_than_it_must() {
+    let lab = lab();
+    builder(&lab).build().expect("a client").policy_for(&domain());
+    let hellos = lab.https().hellos().all();
+    let [hello] = &hellos[..] else { panic!("{hellos:?}") };
+    assert_eq!(hello.sni.as_deref(), Some(HOST));
+    let requests = lab.https().requests().all();
+    let [request] = &requests[..] else { panic!("{requests:?}") };
+    assert_eq!((&*request.method, &*request.path), ("GET", "/.well-known/mta-sts.txt"));
+    assert_eq!(request.host(), Some(&*format!("{HOST}:{}", lab.https_port())));
+    let agent = concat!("mta-sts/", env!("CARGO_PKG_VERSION"), " (RFC 8461)");
+    assert_eq!(request.user_agent(), Some(agent));
+    let mut names: Vec<_> =
+        request.headers.iter().map(|(name, _)| name.to_ascii_lowercase()).collect();
+    names.sort();
+    assert_eq!(names, ["accept", "connection", "host", "user-agent"]);
+}
+
+#[test]
+fn err_a_redirect_is_not_followed() {
+    let lab = lab();
+    lab.domain("example.net").publish();
+    let elsewhere = "https://mta-sts.example.net/.well-known/mta-sts.txt";
+    lab.https().set(HOST, Https::respond(Response::redirect(302, elsewhere)));
+    let outcome = builder(&lab).build().expect("a client").policy_for(&domain());
+    assert_eq!(outcome.problem(), Some(&Problem::Fetch(FetchFailure::Status(302))));
+    assert_eq!(lab.https().connections(), 1);
+}
+
+#[test]
+fn err_a_private_address_is_not_dialled() {
+    let lab = lab();
+    let client = builder(&lab).allow_private_addresses(false).build().expect("a client");
+    let refused = Problem::Fetch(FetchFailure::Address(AddressClass::Loopback));
+    assert_eq!(client.policy_for(&domain()).problem(), Some(&refused));
+    assert_eq!(lab.https().connections(), 0);
+}
