@@ -214,7 +214,6 @@ impl Entry {
     /// Puts a fetched policy in the place of whatever was held.
     pub(crate) fn put(&mut self, held: HeldPolicy) {
         self.next_generation(held.fetched_at);
-        self.failures.forget(held.id);
         self.held = Some(held);
     }
 
@@ -243,6 +242,10 @@ impl Entry {
     /// The next lookup must ask DNS.
     pub(crate) fn forget(&mut self, now: UnixTime) {
         self.memory.forget(now);
+    }
+
+    pub(crate) fn fetch_succeeded(&mut self, id: PolicyId, now: UnixTime) {
+        self.failures.succeeded(id, now);
     }
 
     pub(crate) fn fetch_failed(&mut self, id: PolicyId, now: UnixTime) {

@@ -3,8 +3,8 @@
 //! * the caller's input: [`NameError`], [`EntryError`];
 //! * the domain owner's publication: [`RecordError`], [`SelectionError`], [`PolicyError`], with the
 //!   place of the fault and the code under which it is known to scripts;
-//! * the network's, or the other side's: [`DnsFailure`], [`FetchFailure`] in
-//!   [`failure`](crate::failure).
+//! * the network's, or the other side's: [`DnsFailure`](crate::DnsFailure),
+//!   [`FetchFailure`](crate::FetchFailure), in [`failure`](crate::failure).
 
 use thiserror::Error;
 

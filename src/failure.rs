@@ -377,3 +377,109 @@ impl MxVerified {
         name == *host
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::collections::BTreeSet;
+    use alloc::string::{String, ToString};
+    use alloc::vec::Vec;
+
+    const DNS: [(DnsFailureKind, &str); 11] = [
+        (DnsFailureKind::Timeout, "dns-timeout"),
+        (DnsFailureKind::Network, "dns-unreachable"),
+        (DnsFailureKind::ServerFailure, "dns-servfail"),
+        (DnsFailureKind::Refused, "dns-refused"),
+        (DnsFailureKind::FormatError, "dns-formerr"),
+        (DnsFailureKind::NotImplemented, "dns-notimp"),
+        (DnsFailureKind::ResponseCode(9), "dns-rcode-9"),
+        (DnsFailureKind::Unproven, "dns-no-soa"),
+        (DnsFailureKind::Malformed, "dns-malformed"),
+        (DnsFailureKind::Bogus, "dns-bogus"),
+        (DnsFailureKind::Abandoned, "dns-abandoned"),
+    ];
+
+    fn fetch() -> Vec<(FetchFailure, &'static str)> {
+        [
+            (FetchFailure::Dns(DnsFailureKind::Refused.into()), "dns-refused"),
+            (FetchFailure::NoAddress, "policy-host-no-address"),
+            (FetchFailure::Address(AddressClass::Private), "policy-host-address-refused"),
+            (FetchFailure::ConnectionRefused, "connection-refused"),
+            (FetchFailure::Connection, "connection-failed"),
+            (FetchFailure::Timeout, "timeout"),
+            (FetchFailure::Certificate(CertificateFault::Expired), "certificate-expired"),
+            (FetchFailure::Certificate(CertificateFault::NotYetValid), "certificate-not-yet-valid"),
+            (FetchFailure::Certificate(CertificateFault::WrongName), "certificate-host-mismatch"),
+            (
+                FetchFailure::Certificate(CertificateFault::UntrustedIssuer),
+                "certificate-not-trusted",
+            ),
+            (FetchFailure::Certificate(CertificateFault::Revoked), "certificate-revoked"),
+            (FetchFailure::Certificate(CertificateFault::Other), "certificate-invalid"),
+            (FetchFailure::Tls, "tls-handshake-failed"),
+            (FetchFailure::Http, "http-malformed"),
+            (FetchFailure::Status(404), "http-status-404"),
+            (FetchFailure::MediaType("text/html".into()), "http-media-type"),
+            (FetchFailure::NoMediaType, "http-no-media-type"),
+            (FetchFailure::ContentCoding("gzip".into()), "http-content-coding"),
+            (FetchFailure::TooLarge { limit: 65_536 }, "policy-too-large"),
+            (FetchFailure::Truncated, "http-truncated"),
+            (FetchFailure::Abandoned, "abandoned"),
+        ]
+        .into()
+    }
+
+    #[test]
+    fn err_every_failure_has_its_reason_code() {
+        for (kind, code) in DNS {
+            assert_eq!(DnsFailure::new(kind).reason_code(), code);
+        }
+        for (failure, code) in fetch() {
+            assert_eq!(failure.reason_code(), code);
+        }
+        // The one failure that shares the code of another: to a report it is the same fault.
+        let other = FetchFailure::OtherHostVerified;
+        assert_eq!(other.reason_code(), CertificateFault::WrongName.reason_code());
+    }
+
+    #[test]
+    fn err_no_two_failures_read_alike() {
+        let mut seen: BTreeSet<String> = BTreeSet::new();
+        let texts = fetch().into_iter().map(|(failure, _)| failure.to_string());
+        for text in texts.chain(DNS.map(|(kind, _)| DnsFailure::new(kind).to_string())) {
+            assert!(seen.insert(text.clone()), "{text}");
+            assert!(!text.ends_with('.') && !text.is_empty(), "{text}");
+        }
+    }
+
+    #[test]
+    fn ok_only_the_certificate_makes_it_a_webpki_failure() {
+        for (failure, code) in fetch() {
+            let webpki = failure.result_type() == ResultType::StsWebpkiInvalid;
+            assert_eq!(webpki, code.starts_with("certificate-"), "{failure}");
+        }
+        assert_eq!(FetchFailure::OtherHostVerified.result_type(), ResultType::StsWebpkiInvalid);
+    }
+
+    #[test]
+    fn ok_an_extended_error_takes_the_place_of_the_response_code() {
+        let failure = DnsFailure::new(DnsFailureKind::ServerFailure);
+        let coded = |code| failure.extended(ExtendedDnsError(code)).reason_code().into_owned();
+        assert_eq!(coded(7), "dns-extended-error-7-signature-expired");
+        assert_eq!(coded(22), "dns-extended-error-22-no-reachable-authority");
+        assert_eq!(coded(4_000), "dns-extended-error-4000-unassigned");
+        let names: BTreeSet<_> = (0..=30).map(|code| ExtendedDnsError(code).name()).collect();
+        assert_eq!(names.len(), 31, "each registered code has a name of its own");
+    }
+
+    #[test]
+    fn ok_a_word_is_good_for_its_host_alone() {
+        let word = || PolicyHostVerified::assertion("MTA-STS.example.com");
+        assert!(word().vouches_for("mta-sts.example.com"));
+        assert!(!word().vouches_for("mta-sts.example.net"));
+        let host = DnsName::parse("mx.example.com").unwrap();
+        assert!(MxVerified::assertion(&host).vouches_for(&host));
+        let other = DnsName::parse("mx.example.net").unwrap();
+        assert!(!MxVerified::assertion(&host).vouches_for(&other));
+    }
+}

@@ -103,6 +103,8 @@
 //! | 8461 §6, 8460 | reports | [`tlsrpt`] | `tests/tlsrpt.rs` |
 //! | 8461 §8.1, §8.3 | publishing and removing a policy | [`publish`], [`lint`] | `tests/lint.rs` |
 //!
+//! Each MUST and SHOULD that binds a sender is listed in [`rfc8461`], with its test.
+//!
 //! Out of scope, and the caller's: SMTP itself, DANE and DNSSEC validation, the sending of reports.
 //!
 //! # Features
@@ -155,6 +157,8 @@ pub mod policy;
 pub mod publish;
 pub mod record;
 pub mod schedule;
+#[doc = include_str!("../docs/rfc8461.md")]
+pub mod rfc8461 {}
 mod time;
 pub mod tlsrpt;
 

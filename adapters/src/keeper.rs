@@ -2,14 +2,27 @@
 //!
 //! Everything here may block on the store, but for [`Keeper::recall`].
 
+#[cfg(feature = "tokio")]
+mod following;
+
 use std::collections::HashSet;
 use std::fmt;
+#[cfg(feature = "tokio")]
+use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+#[cfg(feature = "tokio")]
+use std::time::Duration;
 
+#[cfg(feature = "tokio")]
+use mta_sts::schedule::Alert;
 use mta_sts::{Entry, Held, Limits, Lookup, Outcome, PolicyDomain, Step, UnixTime, Urgency};
 
+#[cfg(feature = "tokio")]
+use crate::Stored;
 use crate::memory::Note;
 use crate::{Clock, Memory, Store, StoreError};
+#[cfg(feature = "tokio")]
+use following::Following;
 
 pub(crate) struct Keeper {
     memory: Memory,
@@ -19,6 +32,9 @@ pub(crate) struct Keeper {
     pending: Mutex<HashSet<PolicyDomain>>,
     /// Why the store last failed; `None` again once it works.
     trouble: Mutex<Option<StoreError>>,
+    /// Whom to refresh, once somebody does.
+    #[cfg(feature = "tokio")]
+    schedule: Following,
 }
 
 impl Keeper {
@@ -28,7 +44,15 @@ impl Keeper {
         } else {
             Memory::with_clock(capacity, Arc::clone(&clock))
         };
-        Self { memory, store, clock, pending: Mutex::default(), trouble: Mutex::default() }
+        Self {
+            memory,
+            store,
+            clock,
+            pending: Mutex::default(),
+            trouble: Mutex::default(),
+            #[cfg(feature = "tokio")]
+            schedule: Following::default(),
+        }
     }
 
     pub(crate) fn now(&self) -> UnixTime {
@@ -52,6 +76,7 @@ impl Keeper {
         let mut entry = Entry::clone(&slot.entry);
         if entry.touch(now) {
             self.later(&entry);
+            self.follow(&entry);
         }
         match Lookup::new(domain.clone()).held(Held::Entry(entry)).limits(limits).start(now) {
             Step::Done(outcome) => Some(outcome),
@@ -89,6 +114,7 @@ impl Keeper {
 
     /// Keeps what a lookup learnt. Where the store fails it stays in memory, to be written later.
     pub(crate) fn write(&self, entry: &Entry, urgency: Urgency) -> Result<(), StoreError> {
+        self.follow(entry);
         let Some(store) = &self.store else {
             return self.memory.absorb(entry, Note { known: true, dirty: false });
         };
@@ -110,6 +136,16 @@ impl Keeper {
             }
         }
     }
+
+    /// Tells whoever refreshes of an entry that is new or was used.
+    #[cfg(feature = "tokio")]
+    fn follow(&self, entry: &Entry) {
+        self.schedule.follow(entry, self.now());
+    }
+
+    #[cfg(not(feature = "tokio"))]
+    #[allow(clippy::unused_self)]
+    fn follow(&self, _: &Entry) {}
 
     /// Keeps the entry in memory and has it written later; `false` where memory is full.
     fn later(&self, entry: &Entry) -> bool {
@@ -182,6 +218,8 @@ impl Keeper {
         };
         self.pending().remove(domain);
         let remembered = self.memory.remove(domain)?;
+        #[cfg(feature = "tokio")]
+        self.schedule.forget(domain);
         Ok(stored || remembered)
     }
 
@@ -213,6 +251,44 @@ impl Keeper {
         }
         drop(trouble);
         result
+    }
+}
+
+#[cfg(feature = "tokio")]
+impl Keeper {
+    /// Begins to follow what is written from here on.
+    pub(crate) fn follow_news(&self) {
+        self.schedule.begin();
+    }
+
+    /// Follows what is held.
+    pub(crate) fn follow_stored(&self) -> Result<(), StoreError> {
+        let follow = &mut |stored: Stored| {
+            if let Ok(entry) = stored.entry {
+                self.follow(&entry);
+            }
+            ControlFlow::Continue(())
+        };
+        self.memory.visit(follow)?;
+        match &self.store {
+            Some(store) => self.watch(store.visit(follow)),
+            None => Ok(()),
+        }
+    }
+
+    /// The next domain to refresh now.
+    pub(crate) fn poll_due(&self) -> Option<PolicyDomain> {
+        self.schedule.poll_due(self.now())
+    }
+
+    /// How long nothing will be due by itself.
+    pub(crate) fn sleep_before_due(&self) -> Duration {
+        self.schedule.timeout().map_or(Duration::MAX, |then| then.since(self.now()))
+    }
+
+    /// A refresh has ended; what somebody should be told.
+    pub(crate) fn refreshed(&self, outcome: &Outcome) -> Option<Alert> {
+        self.schedule.refreshed(outcome, self.now())
     }
 }
 

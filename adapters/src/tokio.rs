@@ -4,6 +4,7 @@ mod builder;
 mod drive;
 mod fetch;
 mod flight;
+mod refresh;
 mod writer;
 
 use std::fmt;

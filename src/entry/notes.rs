@@ -112,13 +112,22 @@ impl Failures {
         let recent = last.filter(|f| now.secs_since(f.until) < Self::FORGOTTEN_AFTER);
         let repeats = recent.map_or(0, |f| f.repeats.saturating_add(1));
         let wait = Self::FIRST_WAIT.saturating_mul(1 << repeats.min(4)).min(Self::LONGEST_WAIT);
-        let newest = self.0.iter().map(|f| f.stamp).max().unwrap_or(0);
-        let stamp = newest.saturating_add(1).max(now.as_secs());
-        self.merge(Self([Failure { stamp, id, until: now.plus_secs(wait), repeats }].into()));
+        self.note(Failure { stamp: 0, id, until: now.plus_secs(wait), repeats }, now);
     }
 
-    pub(super) fn forget(&mut self, id: PolicyId) {
-        self.0.retain(|f| f.id != id);
+    /// A fetch for the id succeeded: its failures are over. A note says so, for what is merely left
+    /// out would come back from a store by the next merge.
+    pub(super) fn succeeded(&mut self, id: PolicyId, now: UnixTime) {
+        if self.0.iter().any(|f| f.id == id) {
+            self.note(Failure { stamp: 0, id, until: UnixTime::EPOCH, repeats: 0 }, now);
+        }
+    }
+
+    /// Adds a note, later than all others.
+    fn note(&mut self, note: Failure, now: UnixTime) {
+        let newest = self.0.iter().map(|f| f.stamp).max().unwrap_or(0);
+        let stamp = newest.saturating_add(1).max(now.as_secs());
+        self.merge(Self([Failure { stamp, ..note }].into()));
     }
 
     /// Of each id the latest failure, of all ids the latest few, latest first.

@@ -1,1 +1,329 @@
-//! (to come)
+//! What an entry remembers, for how long, and when it may go.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use super::*;
+use crate::policy::Profile;
+
+const NOW: u64 = 1_800_000_000;
+const HOUR: u64 = 3_600;
+const WEEK: u64 = 7 * DAY;
+
+fn at(secs: u64) -> UnixTime {
+    UnixTime::from_secs(secs)
+}
+
+fn id(text: &str) -> PolicyId {
+    PolicyId::parse(text).unwrap()
+}
+
+fn new() -> Entry {
+    Entry::new(PolicyDomain::parse("example.com").unwrap(), at(NOW))
+}
+
+/// A policy that was fetched at [`NOW`] under the id `h1`.
+fn held(max_age: u64) -> HeldPolicy {
+    let text = format!("version: STSv1\nmode: enforce\nmx: a.example\nmax_age: {max_age}\n");
+    let policy = Policy::parse(text.as_bytes(), Profile::Strict).unwrap();
+    HeldPolicy::new(policy, id("h1"), at(NOW))
+}
+
+fn holding(max_age: u64) -> Entry {
+    let mut entry = new();
+    entry.put(held(max_age));
+    entry
+}
+
+/// The wait after one more failure of the id, in seconds.
+fn fail(entry: &mut Entry, name: &str, now: u64) -> u64 {
+    entry.fetch_failed(id(name), at(now));
+    entry.backs_off_until(id(name), at(now)).map_or(0, |until| until.secs_since(at(now)))
+}
+
+fn failing(entry: &Entry, now: u64) -> Vec<String> {
+    let mut ids: Vec<_> = entry.backing_off(at(now)).map(|(id, _)| id.to_string()).collect();
+    ids.sort();
+    ids
+}
+
+#[test]
+fn ok_what_dns_said_is_remembered_within_bounds() {
+    use Remembered::{Absent, Malformed, NoAnswer, SameId};
+    let day = u32::try_from(DAY).unwrap();
+    for (what, ttl, secs) in [
+        (SameId, 0, 60),
+        (SameId, 61, 61),
+        (SameId, day, DAY),
+        (SameId, u32::MAX, DAY),
+        (Absent, 0, 60),
+        (Absent, 600, 600),
+        (Absent, day, HOUR),
+        (Absent, u32::MAX, HOUR),
+        (Malformed, 0, 60),
+        (Malformed, 600, 600),
+        (Malformed, u32::MAX, HOUR),
+        (NoAnswer, 0, 60),
+        (NoAnswer, u32::MAX, 60),
+    ] {
+        let mut entry = holding(WEEK);
+        entry.remember(what, ttl, at(NOW));
+        assert_eq!(entry.recall(at(NOW)), Some(what), "{what:?} {ttl}");
+        assert_eq!(entry.recall(at(NOW + secs - 1)), Some(what), "{what:?} {ttl}");
+        assert_eq!(entry.recall(at(NOW + secs)), None, "{what:?} {ttl}");
+    }
+}
+
+#[test]
+fn ok_to_forget_is_to_ask_again() {
+    let mut entry = holding(WEEK);
+    entry.remember(Remembered::Absent, 600, at(NOW));
+    let older = entry.clone();
+    entry.forget(at(NOW));
+    assert_eq!(entry.recall(at(NOW)), None);
+    // Nor does a merge with what was remembered before bring it back.
+    entry.merge(older).unwrap();
+    assert_eq!(entry.recall(at(NOW)), None);
+}
+
+#[test]
+fn ok_a_confirmation_holds_for_its_policy_alone() {
+    let mut entry = holding(WEEK);
+    entry.remember(Remembered::SameId, 600, at(NOW));
+    let mut replaced = entry.clone();
+    replaced.put(held(WEEK));
+    assert_eq!(replaced.recall(at(NOW)), None);
+    let mut cleared = entry.clone();
+    cleared.clear(at(NOW));
+    assert_eq!(cleared.recall(at(NOW)), None);
+
+    let mut entry = holding(100);
+    entry.remember(Remembered::SameId, 600, at(NOW));
+    assert_eq!(entry.recall(at(NOW + 99)), Some(Remembered::SameId));
+    assert_eq!(entry.recall(at(NOW + 100)), None, "it has expired");
+}
+
+#[test]
+fn ok_a_memory_further_away_than_its_longest_is_over() {
+    let mut entry = holding(WEEK);
+    entry.remember(Remembered::Absent, 60, at(NOW));
+    assert!(entry.recall(at(NOW + 60 - HOUR)).is_some());
+    assert!(entry.recall(at(NOW + 59 - HOUR)).is_none());
+    entry.remember(Remembered::NoAnswer, 0, at(NOW));
+    assert!(entry.recall(at(NOW - 1)).is_none());
+    entry.remember(Remembered::SameId, 60, at(NOW));
+    assert!(entry.recall(at(NOW + 60 - DAY)).is_some());
+    assert!(entry.recall(at(NOW + 59 - DAY)).is_none());
+}
+
+#[test]
+fn ok_the_wait_after_failures_doubles_up_to_an_hour() {
+    let mut entry = new();
+    let mut now = NOW;
+    for wait in [300, 600, 1_200, 2_400, HOUR, HOUR, HOUR] {
+        assert_eq!(fail(&mut entry, "a", now), wait);
+        assert!(entry.backs_off_until(id("a"), at(now + wait - 1)).is_some());
+        assert!(entry.backs_off_until(id("a"), at(now + wait)).is_none());
+        now += wait;
+    }
+    for _ in 0..300 {
+        assert_eq!(fail(&mut entry, "a", now), HOUR);
+        now += HOUR;
+    }
+}
+
+#[test]
+fn ok_a_failure_a_day_after_the_last_wait_is_a_first_one() {
+    let mut entry = new();
+    assert_eq!(fail(&mut entry, "a", NOW), 300);
+    assert_eq!(fail(&mut entry.clone(), "a", NOW + 300 + DAY - 1), 600);
+    assert_eq!(fail(&mut entry, "a", NOW + 300 + DAY), 300);
+}
+
+#[test]
+fn ok_ids_that_alternate_wait_each_for_itself() {
+    let mut entry = new();
+    for (name, now) in [("a", 0), ("b", 1), ("a", 300), ("b", 301)] {
+        let wait = if now < 300 { 300 } else { 600 };
+        assert_eq!(fail(&mut entry, name, NOW + now), wait);
+    }
+    assert_eq!(failing(&entry, NOW + 302), ["a", "b"]);
+    assert_eq!(entry.backs_off_until(id("c"), at(NOW + 302)), None);
+}
+
+#[test]
+fn ok_the_last_four_ids_are_remembered() {
+    let mut entry = new();
+    for (name, now) in ["a", "b", "c", "d"].into_iter().zip(NOW..) {
+        fail(&mut entry, name, now);
+    }
+    assert_eq!(failing(&entry, NOW + 4), ["a", "b", "c", "d"]);
+    fail(&mut entry, "e", NOW + 4);
+    assert_eq!(failing(&entry, NOW + 5), ["b", "c", "d", "e"]);
+    // One that fails again is the latest; and the clock has no say in which is.
+    fail(&mut entry, "b", NOW - 10);
+    fail(&mut entry, "f", NOW - 10);
+    assert_eq!(failing(&entry, NOW), ["b", "d", "e", "f"]);
+}
+
+#[test]
+fn ok_a_wait_further_away_than_an_hour_is_over() {
+    let mut entry = new();
+    fail(&mut entry, "a", NOW);
+    assert_eq!(failing(&entry, NOW + 300 - HOUR), ["a"]);
+    assert!(failing(&entry, NOW + 299 - HOUR).is_empty());
+}
+
+#[test]
+fn ok_four_fetches_at_once_then_one_in_five_minutes() {
+    let mut entry = new();
+    for _ in 0..4 {
+        assert_eq!(entry.spend_fetch(at(NOW)), Ok(()));
+    }
+    for next in [300, 600, 900] {
+        assert_eq!(entry.spend_fetch(at(NOW + next - 1)), Err(at(NOW + next)));
+        assert_eq!(entry.spend_fetch(at(NOW + next)), Ok(()));
+    }
+    // After twenty minutes of rest it is whole again, and no more than whole.
+    let rested = NOW + 900 + 4 * 300 + DAY;
+    let fetches = (0..10).filter(|_| entry.spend_fetch(at(rested)).is_ok()).count();
+    assert_eq!(fetches, 4);
+}
+
+fn spent() -> Entry {
+    let mut entry = new();
+    for _ in 0..4 {
+        entry.spend_fetch(at(NOW)).unwrap();
+    }
+    entry
+}
+
+#[test]
+fn ok_a_budget_further_away_than_it_can_be_is_whole() {
+    let mut entry = spent();
+    assert!(entry.spend_fetch(at(NOW)).is_err());
+    // A second back it lies further away than four fetches can have put it.
+    let fetches = (0..10).filter(|_| entry.spend_fetch(at(NOW - 1)).is_ok()).count();
+    assert_eq!(fetches, 4);
+}
+
+#[test]
+fn ok_a_budget_that_was_started_anew_wins_a_merge() {
+    let old = spent();
+    let mut entry = old.clone();
+    let then = NOW - DAY;
+    entry.spend_fetch(at(then)).unwrap();
+    entry.merge(old.clone()).unwrap();
+    let fetches = (0..10).filter(|_| entry.spend_fetch(at(then)).is_ok()).count();
+    assert_eq!(fetches, 3, "one of four was spent");
+    let mut merged = old;
+    merged.merge(entry).unwrap();
+    assert!(merged.spend_fetch(at(then)).is_err());
+}
+
+#[test]
+fn ok_an_entry_that_holds_nothing_back_may_go() {
+    assert!(new().is_disposable(at(NOW)));
+
+    let mut entry = new();
+    entry.remember(Remembered::Absent, 600, at(NOW));
+    assert!(!entry.is_disposable(at(NOW + 599)) && entry.is_disposable(at(NOW + 600)));
+
+    let mut entry = new();
+    fail(&mut entry, "a", NOW);
+    assert!(!entry.is_disposable(at(NOW + 299)) && entry.is_disposable(at(NOW + 300)));
+
+    let entry = spent();
+    assert!(!entry.is_disposable(at(NOW + 1_199)) && entry.is_disposable(at(NOW + 1_200)));
+}
+
+#[test]
+fn ok_an_expired_policy_stays_for_thirty_days() {
+    let entry = holding(100);
+    let expiry = NOW + 100;
+    assert!(entry.policy(at(expiry - 1)).is_some() && entry.policy(at(expiry)).is_none());
+    assert!(!entry.is_disposable(at(expiry + 30 * DAY - 1)));
+    assert!(entry.is_disposable(at(expiry + 30 * DAY)));
+    // A clock that ran ahead and was set back finds it again.
+    assert!(entry.stored_policy().is_some() && entry.policy(at(NOW)).is_some());
+}
+
+#[test]
+fn ok_the_day_of_last_use_is_news_once_a_day() {
+    let mut entry = new();
+    let today = at(NOW).start_of_day();
+    assert_eq!(entry.last_used(), today);
+    assert!(!entry.touch(at(NOW)));
+    let tomorrow = today.plus_secs(DAY);
+    assert!(!entry.touch(at(tomorrow.as_secs() - 1)));
+    assert!(entry.touch(tomorrow) && !entry.touch(tomorrow.plus_secs(5)));
+    assert!(!entry.touch(at(NOW)), "it does not go back");
+    assert_eq!(entry.last_used(), tomorrow);
+}
+
+#[test]
+fn ok_a_merge_keeps_the_first_day_and_the_last() {
+    let mut entry = new();
+    let mut later = Entry::new(entry.domain().clone(), at(NOW + WEEK));
+    later.touch(at(NOW + 2 * WEEK));
+    entry.merge(later.clone()).unwrap();
+    assert_eq!((entry.inserted_at(), entry.last_used()), (at(NOW), later.last_used()));
+}
+
+#[test]
+fn ok_the_generation_is_the_later_of_the_next_number_and_the_time() {
+    let mut entry = new();
+    assert_eq!(entry.generation(), 0);
+    entry.put(held(WEEK));
+    assert_eq!(entry.generation(), NOW);
+    entry.put(held(WEEK));
+    assert_eq!(entry.generation(), NOW + 1);
+    entry.clear(at(NOW - WEEK));
+    assert_eq!((entry.generation(), entry.stored_policy()), (NOW + 2, None));
+}
+
+#[test]
+fn ok_a_removal_is_a_change_like_any_other_in_a_merge() {
+    let before = holding(WEEK);
+    let mut cleared = before.clone();
+    cleared.clear(at(NOW));
+    let mut merged = before.clone();
+    merged.merge(cleared.clone()).unwrap();
+    assert_eq!(merged.stored_policy(), None);
+    cleared.merge(before).unwrap();
+    assert_eq!(cleared.stored_policy(), None);
+}
+
+#[test]
+fn ok_refresh_is_due_after_a_day_or_half_of_the_age() {
+    let long = held(WEEK);
+    assert!(!long.is_refresh_due(at(NOW + DAY - 1)) && long.is_refresh_due(at(NOW + DAY)));
+    assert!(!long.is_refresh_due(at(NOW - DAY)), "a day ahead is no hurry");
+    assert!(long.is_refresh_due(at(NOW - DAY - 1)));
+    let short = held(100);
+    assert!(!short.is_refresh_due(at(NOW + 49)) && short.is_refresh_due(at(NOW + 50)));
+    assert_eq!(short.expires_in(at(NOW + 40)), Duration::from_secs(60));
+    assert_eq!(short.expires_in(at(NOW + 400)), Duration::ZERO);
+}
+
+#[test]
+fn ok_the_ends_of_time_are_times_like_others() {
+    for now in [UnixTime::EPOCH, at(u64::MAX)] {
+        let mut entry = Entry::new(PolicyDomain::parse("example.com").unwrap(), now);
+        let policy = HeldPolicy { fetched_at: now, ..held(WEEK) };
+        entry.put(policy);
+        entry.put(HeldPolicy { fetched_at: now, ..held(WEEK) });
+        entry.remember(Remembered::SameId, 300, now);
+        entry.fetch_failed(id("a"), now);
+        entry.fetch_failed(id("a"), now);
+        for _ in 0..6 {
+            let _: Result<(), UnixTime> = entry.spend_fetch(now);
+        }
+        entry.clear(now);
+        entry.touch(now);
+        assert_eq!(entry.policy(now), None);
+        let bytes = entry.to_bytes();
+        assert_eq!(Entry::from_bytes(entry.domain(), &bytes), Ok(entry));
+    }
+}

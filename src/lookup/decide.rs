@@ -152,6 +152,7 @@ fn not_fetched(fetch: Fetch, problem: Problem, now: UnixTime) -> Step {
 /// A policy was fetched and verified: it takes the place of whatever was held, at once.
 pub(super) fn fetched(fetch: Box<Fetch>, policy: Policy, now: UnixTime) -> Step {
     let Fetch { mut context, id, cause } = *fetch;
+    context.entry.fetch_succeeded(id, now);
     let old = context.entry.policy(now).cloned();
     let for_this_delivery_only = policy.max_age() == MaxAge::ZERO;
     let new = HeldPolicy::new(policy, id, now);

@@ -21,6 +21,8 @@ pub(crate) struct Pair {
     latest: u64,
     /// Whether the stores are still to be compared.
     is_comparable: bool,
+    /// Whether the budget was ever started anew, the clock having been set back.
+    is_restarted: bool,
 }
 
 fn domain() -> PolicyDomain {
@@ -37,6 +39,7 @@ impl Pair {
             refused: None,
             latest: 0,
             is_comparable: true,
+            is_restarted: false,
         }
     }
 
@@ -131,6 +134,15 @@ impl Pair {
                 let surplus = self.sender.failures.len().saturating_sub(model::FAILURES);
                 self.sender.failures.drain(..surplus);
             }
+        }
+        // A budget that was started anew wins over the one that a lookup without its store starts
+        // from; the model takes the later of the two.
+        if world.readable {
+            let full_at = before.sender.full_at;
+            let is_astray = full_at.saturating_sub(turn.now) > model::BURST * model::INTERVAL;
+            self.is_restarted |= is_astray && verdict.asks_https;
+        } else if self.is_restarted {
+            self.sender.full_at = before.sender.full_at;
         }
         // Without the store a failure is a first one, and of two notes the later one stays; the
         // model keeps the longer wait.

@@ -8,7 +8,10 @@ use super::{NOW, code, id, look, mode};
 fn parse(text: &str) -> Result<Policy, PolicyError> {
     let tolerant = Policy::parse(text.as_bytes(), Profile::Tolerant);
     let strict = Policy::parse(text.as_bytes(), Profile::Strict);
-    assert_eq!(tolerant.as_ref().map(|p| p.to_string()), strict.as_ref().map(|p| p.to_string()));
+    assert_eq!(
+        tolerant.as_ref().map(ToString::to_string),
+        strict.as_ref().map(ToString::to_string)
+    );
     strict
 }
 

@@ -1,4 +1,5 @@
 //! The tokio client against a real DNS and HTTPS server on loopback.
+#![cfg(all(feature = "tokio", feature = "hickory-resolver"))]
 
 #[path = "../suite/mod.rs"]
 mod suite;

@@ -1,0 +1,139 @@
+//! What of a lookup is reported (RFC 8461 §6), and what is told to administrators (§3.3).
+
+use mta_sts::{
+    Entry, FetchFailure, Held, Limits, Lookup, Outcome, PolicyDomain, Problem, Profile, Recheck,
+    Status, UnixTime,
+};
+use mta_sts_testkit::script::{HttpsAnswer, TxtAnswer, policy_text, run};
+
+const MONDAY: UnixTime = UnixTime::from_secs(1_800_000_000);
+const TUESDAY: UnixTime = UnixTime::from_secs(1_800_086_400);
+
+fn domain() -> PolicyDomain {
+    PolicyDomain::parse("example.com").unwrap()
+}
+
+fn holding(mode: &str) -> Entry {
+    let https = HttpsAnswer::policy(&policy_text(mode, 604_800));
+    let found = run(Lookup::new(domain()), &TxtAnswer::id("1", 300), &https, true, MONDAY);
+    found.outcome.into_entry()
+}
+
+fn on_tuesday(held: Held, txt: &TxtAnswer, https: &HttpsAnswer) -> Outcome {
+    run(Lookup::new(domain()).held(held), txt, https, true, TUESDAY).outcome
+}
+
+fn failing() -> HttpsAnswer {
+    HttpsAnswer::Failed(FetchFailure::ConnectionRefused)
+}
+
+#[test]
+fn s6_what_is_reported_of_a_lookup() {
+    let silent = TxtAnswer::silence();
+    // A fetch fails although a record announces a policy.
+    assert!(on_tuesday(Held::Nothing, &TxtAnswer::id("2", 300), &failing()).is_reportable());
+    let invalid = HttpsAnswer::policy("not a policy");
+    assert!(on_tuesday(Held::Nothing, &TxtAnswer::id("2", 300), &invalid).is_reportable());
+    // Anything fails while a policy is held, unless its mode is none.
+    for mode in ["enforce", "testing", "none"] {
+        let reportable = mode != "none";
+        for (txt, https) in [
+            (TxtAnswer::id("2", 300), failing()),
+            (TxtAnswer::Absent(300), failing()),
+            (TxtAnswer::several(300), failing()),
+            (silent.clone(), failing()),
+        ] {
+            let outcome = on_tuesday(Held::Entry(holding(mode)), &txt, &https);
+            assert_eq!(outcome.status(), Status::Held);
+            assert_eq!(outcome.is_reportable(), reportable, "{mode} {txt:?}");
+            // The same are the problems that an administrator is told of.
+            assert_eq!(outcome.alert(TUESDAY).is_some(), reportable, "{mode} {txt:?}");
+        }
+    }
+    // Without a record and without a policy there is nothing to report.
+    for txt in [TxtAnswer::Absent(300), TxtAnswer::several(300), silent] {
+        assert!(!on_tuesday(Held::Nothing, &txt, &failing()).is_reportable(), "{txt:?}");
+    }
+    // Nor where all is well, nor of one's own store.
+    let confirmed =
+        on_tuesday(Held::Entry(holding("enforce")), &TxtAnswer::id("1", 300), &failing());
+    assert!(!confirmed.is_reportable() && confirmed.alert(TUESDAY).is_none());
+    let unreadable = on_tuesday(Held::Unreadable, &TxtAnswer::Absent(300), &failing());
+    assert_eq!(unreadable.problem(), Some(&Problem::StoreUnreadable));
+    assert!(!unreadable.is_reportable());
+}
+
+#[test]
+fn ok_an_alert_tells_the_time_left() {
+    let outcome = on_tuesday(Held::Entry(holding("enforce")), &TxtAnswer::silence(), &failing());
+    let (problem, left) = outcome.alert(TUESDAY).unwrap();
+    assert_eq!(problem.code(), "no-answer");
+    assert_eq!(left.as_secs(), 604_800 - 86_400);
+    assert_eq!(outcome.alert(MONDAY.plus_secs(604_800)), None, "an expired policy protects nobody");
+}
+
+#[test]
+fn ok_problems_carry_their_evidence() {
+    let several = on_tuesday(Held::Nothing, &TxtAnswer::several(300), &failing());
+    let Some(Problem::SeveralRecords { count: 2, text }) = several.problem() else {
+        panic!("{several:?}")
+    };
+    assert_eq!(&**text, "v=STSv1; id=1;\nv=STSv1; id=2;");
+    let malformed = on_tuesday(Held::Nothing, &TxtAnswer::record("v=STSv1; id=-", 300), &failing());
+    let Some(Problem::RecordMalformed { error: Some(error), text }) = malformed.problem() else {
+        panic!("{malformed:?}")
+    };
+    assert_eq!((error.code(), &**text), ("bad_id", "v=STSv1; id=-"));
+    let long = format!("version: STSv1\nmode: no\nnote: {}\n", "x".repeat(10_000));
+    let invalid = on_tuesday(Held::Nothing, &TxtAnswer::id("2", 300), &HttpsAnswer::policy(&long));
+    let Some(Problem::PolicyInvalid { error, text }) = invalid.problem() else {
+        panic!("{invalid:?}")
+    };
+    assert_eq!((error.code(), text.len()), ("bad_mode", 4_096));
+    assert!(long.starts_with(&**text));
+    // From memory a problem comes without its evidence.
+    let again = Lookup::new(domain()).held(Held::Entry(malformed.into_entry()));
+    let again = run(again, &TxtAnswer::silence(), &failing(), true, TUESDAY).outcome;
+    assert_eq!(again.problem(), Some(&Problem::RecordMalformed { error: None, text: "".into() }));
+}
+
+#[test]
+fn ok_a_policy_that_gets_weaker_is_told() {
+    let change = |mode: &str, max_age| {
+        let https = HttpsAnswer::policy(&policy_text(mode, max_age));
+        on_tuesday(Held::Entry(holding("enforce")), &TxtAnswer::id("2", 300), &https).change()
+    };
+    assert_eq!(change("enforce", 604_800), None);
+    assert!(change("testing", 604_800).unwrap().is_weaker());
+    assert!(change("enforce", 60).unwrap().is_weaker());
+    assert!(change("enforce", 0).unwrap().is_weaker());
+    assert!(!change("enforce", 700_000).unwrap().is_weaker());
+    let more = policy_text("enforce", 604_800) + "mx: *.example.net\n";
+    let https = HttpsAnswer::policy(&more);
+    let held = Held::Entry(holding("enforce"));
+    let change = on_tuesday(held, &TxtAnswer::id("2", 300), &https).change().unwrap();
+    assert!(change.mx_added && !change.mx_removed && change.is_weaker());
+}
+
+#[test]
+fn err_the_head_is_judged_before_the_body() {
+    let respond = |status, content_type: Option<&str>, limits| {
+        let https = HttpsAnswer::Response {
+            status,
+            content_type: content_type.map(str::to_owned),
+            body: vec![policy_text("enforce", 600).into_bytes()],
+        };
+        let lookup = Lookup::new(domain()).limits(limits).recheck(Recheck::Always);
+        let run = run(lookup, &TxtAnswer::id("1", 300), &https, true, MONDAY);
+        run.outcome.problem().map(|p| p.reason_code().into_owned())
+    };
+    let tolerant = Limits::default();
+    let strict = tolerant.with_profile(Profile::Strict);
+    assert_eq!(respond(200, Some("text/plain"), strict), None);
+    assert_eq!(respond(200, None, tolerant), None);
+    assert_eq!(respond(200, None, strict).as_deref(), Some("http-no-media-type"));
+    assert_eq!(respond(200, Some("text/html"), tolerant).as_deref(), Some("http-media-type"));
+    assert_eq!(respond(206, Some("text/plain"), tolerant).as_deref(), Some("http-status-206"));
+    let small = tolerant.with_policy_octets(10);
+    assert_eq!(respond(200, Some("text/plain"), small).as_deref(), Some("policy-too-large"));
+}
