@@ -124,6 +124,7 @@ pub struct Delivery {
     policy: Option<HeldPolicy>,
     refused_by: Option<Refused>,
     requirements: Requirements,
+    secure_mx: bool,
     refusals: Refusals,
 }
 
@@ -148,20 +149,31 @@ struct Rules {
 }
 
 impl Delivery {
-    /// A delivery under what a lookup found. The lookup's domain is the next hop: the recipient's
-    /// domain or the smart host's (RFC 8461 §3.4).
+    /// A delivery under what a lookup found, to be made as soon as that is known: the policy is
+    /// the one that applied then. The lookup's domain is the next hop: the recipient's domain or
+    /// the smart host's (RFC 8461 §3.4).
     pub fn new(outcome: &Outcome, requirements: Requirements) -> Self {
         let policy = outcome.policy().cloned();
         let refused_by = policy.as_ref().map(|held| Refused::new(outcome.entry(), held));
         let domain = Some(outcome.domain().clone());
-        Self { domain, policy, refused_by, requirements, refusals: Refusals::default() }
+        let refusals = Refusals::default();
+        Self { domain, policy, refused_by, requirements, secure_mx: false, refusals }
     }
 
     /// A delivery to which no policy can belong: an address literal (RFC 8461 §3.4). The sender's
     /// own requirements still hold.
     pub fn without_policy(requirements: Requirements) -> Self {
         let refusals = Refusals::default();
-        Self { domain: None, policy: None, refused_by: None, requirements, refusals }
+        let (domain, policy, refused_by) = (None, None, None);
+        Self { domain, policy, refused_by, requirements, secure_mx: false, refusals }
+    }
+
+    /// Whether the names of the candidates are secure: DNSSEC signs the MX records, or their
+    /// absence; or the host is configured. REQUIRETLS then needs nothing else to vouch for a name
+    /// (RFC 8689 §4.2.1). Without this they count as forgeable.
+    #[must_use]
+    pub fn with_secure_mx(self, secure_mx: bool) -> Self {
+        Self { secure_mx, ..self }
     }
 
     /// The Policy Domain, if there is one.
@@ -227,7 +239,7 @@ impl Delivery {
         Unmatched {
             policy: allowed == Some(false),
             forced: demanded == Some(false),
-            any: allowed != Some(true) && demanded != Some(true),
+            any: allowed != Some(true) && demanded != Some(true) && !self.secure_mx,
         }
     }
 }
@@ -239,7 +251,7 @@ struct Unmatched {
     policy: bool,
     /// The operator's.
     forced: bool,
-    /// Anybody's: nothing vouches for the name.
+    /// Anybody's, and the name is not secure by itself: nothing vouches for it.
     any: bool,
 }
 

@@ -188,9 +188,15 @@ fn with_normal_form<T>(
     #[cfg(feature = "idna")]
     {
         use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
-        // ASCII characters, hyphens and lengths are judged below, alike for every input.
+        // ASCII characters and lengths are judged below, alike for every input. A hyphen at the
+        // end of a U-label must be seen here: in the A-label it no longer stands there.
         let ascii = Uts46::new()
-            .to_ascii(text.as_bytes(), AsciiDenyList::EMPTY, Hyphens::Allow, DnsLength::Ignore)
+            .to_ascii(
+                text.as_bytes(),
+                AsciiDenyList::EMPTY,
+                Hyphens::CheckFirstLast,
+                DnsLength::Ignore,
+            )
             .map_err(|_| NameError::Idna)?;
         with_lower_case(&ascii, then)
     }
@@ -359,6 +365,7 @@ mod tests {
         // An ideographic full stop separates labels as well.
         assert_eq!(DnsName::parse("例え。test").unwrap().as_str(), "xn--r8jz45g.test");
         assert_eq!(DnsName::parse("１.２.３.４"), Err(NameError::Address));
+        assert_eq!(DnsName::parse("é-.example"), Err(NameError::Idna));
         assert_eq!(DnsName::parse("a\u{200b}\u{ad}\u{fffd}.example"), Err(NameError::Idna));
     }
 

@@ -195,8 +195,8 @@ where
     })
 }
 
-/// Copies at most `limit` octets of the records, for a report: one line each, lossy.
-pub(crate) fn raw_text<R>(records: R, limit: usize) -> alloc::string::String
+/// At most `limit` octets of the records, for a report: one line each.
+pub(crate) fn raw_octets<R>(records: R, limit: usize) -> alloc::vec::Vec<u8>
 where
     R: IntoIterator,
     R::Item: IntoIterator,
@@ -204,17 +204,17 @@ where
 {
     let mut bytes = alloc::vec::Vec::new();
     for (number, record) in records.into_iter().enumerate() {
+        if bytes.len() >= limit {
+            break;
+        }
         if number > 0 {
             bytes.push(b'\n');
         }
         for string in record {
             bytes.extend(string.as_ref().iter().take(limit.saturating_sub(bytes.len())));
         }
-        if bytes.len() >= limit {
-            break;
-        }
     }
-    alloc::string::String::from_utf8_lossy(&bytes).into_owned()
+    bytes
 }
 
 /// Whether the record begins with `v=STSv1;`, and its id.
@@ -512,8 +512,8 @@ mod tests {
     }
 
     #[test]
-    fn ok_raw_text_is_bounded() {
-        assert_eq!(raw_text([["ab", "cd"], ["e", "f"]], 100), "abcd\nef");
-        assert_eq!(raw_text([["ab", "cd"], ["e", "f"]], 3), "abc");
+    fn ok_raw_octets_are_bounded() {
+        assert_eq!(raw_octets([["ab", "cd"], ["e", "f"]], 100), b"abcd\nef");
+        assert_eq!(raw_octets([["ab", "cd"], ["e", "f"]], 3), b"abc");
     }
 }

@@ -1,8 +1,10 @@
 //! What of a lookup is reported (RFC 8461 §6), and what is told to administrators (§3.3).
 
+use mta_sts::delivery::{Candidate, Delivery, Demand, Mx, Requirements};
+use mta_sts::lookup::Head;
 use mta_sts::{
-    Entry, FetchFailure, Held, Limits, Lookup, Outcome, PolicyDomain, Problem, Profile, Recheck,
-    Status, UnixTime,
+    Entry, FailureDetails, FetchFailure, Held, Limits, Lookup, Outcome, PolicyDomain,
+    PolicyHostVerified, Problem, Profile, Recheck, ResultType, Status, Step, UnixTime,
 };
 use mta_sts_testkit::script::{HttpsAnswer, TxtAnswer, policy_text, run};
 
@@ -136,4 +138,61 @@ fn err_the_head_is_judged_before_the_body() {
     assert_eq!(respond(206, Some("text/plain"), tolerant).as_deref(), Some("http-status-206"));
     let small = tolerant.with_policy_octets(10);
     assert_eq!(respond(200, Some("text/plain"), small).as_deref(), Some("policy-too-large"));
+}
+
+#[test]
+fn ok_what_is_narrower_or_was_none_is_not_weaker() {
+    let text =
+        |mode: &str, mx: &str| format!("version: STSv1\nmode: {mode}\nmx: {mx}\nmax_age: 604800\n");
+    let change = |old: String, new: String| {
+        let found = run(
+            Lookup::new(domain()),
+            &TxtAnswer::id("1", 300),
+            &HttpsAnswer::policy(&old),
+            true,
+            MONDAY,
+        );
+        let held = Held::Entry(found.outcome.into_entry());
+        on_tuesday(held, &TxtAnswer::id("2", 300), &HttpsAnswer::policy(&new)).change().unwrap()
+    };
+    let narrower = change(text("enforce", "*.example.com"), text("enforce", "MX.example.com"));
+    assert!(narrower.mx_removed && !narrower.mx_added && !narrower.is_weaker());
+    let wider = change(text("enforce", "mx.example.com"), text("enforce", "*.example.com"));
+    assert!(wider.mx_added && !wider.mx_removed && wider.is_weaker());
+    assert!(!change(text("none", "a.example.com"), text("enforce", "b.example.com")).is_weaker());
+}
+
+#[test]
+fn ok_a_policy_for_this_delivery_alone_applies_while_the_store_is_asked() {
+    let Step::QueryTxt(query) = Lookup::new(domain()).start(MONDAY) else { panic!() };
+    let Step::FetchPolicy(fetch) = query.answered([["v=STSv1; id=1;"]], 300, MONDAY) else {
+        panic!()
+    };
+    let verified = PolicyHostVerified::assertion(fetch.host());
+    let head = Head { status: 200, content_type: Some(b"text/plain"), content_encoding: None };
+    let Step::ReadBody(mut body) = fetch.responded(verified, head, MONDAY) else { panic!() };
+    assert!(body.chunk(policy_text("enforce", 0).as_bytes()).is_continue());
+    let Step::Store(store) = body.ended(MONDAY) else { panic!() };
+    assert!(store.interim(MONDAY).is_some());
+}
+
+#[test]
+fn ok_a_failed_candidate_becomes_a_detail_of_the_report() {
+    let https = HttpsAnswer::policy(&policy_text("enforce", 604_800));
+    let found = run(Lookup::new(domain()), &TxtAnswer::id("1", 300), &https, true, MONDAY);
+    let mut delivery = Delivery::new(&found.outcome, Requirements::default());
+    let Candidate::Skip(failure) = delivery.candidate(&Mx::parse("mx.example.net")) else {
+        panic!("no pattern matches")
+    };
+    let details = FailureDetails::of_delivery(&failure).unwrap();
+    assert_eq!(details.result_type(), Some(ResultType::ValidationFailure));
+    assert_eq!(details.failure_reason_code(), Some("mx-not-in-policy"));
+    assert_eq!(details.receiving_mx_hostname(), Some("mx.example.net"));
+    // The sender's own demand is not the domain's business.
+    let demand = Demand::forced(["mx.example.org"]).unwrap();
+    let mut delivery = Delivery::without_policy(Requirements::default().with_demand(demand));
+    let Candidate::Skip(failure) = delivery.candidate(&Mx::parse("mx.example.net")) else {
+        panic!("no pattern matches")
+    };
+    assert_eq!(FailureDetails::of_delivery(&failure), None);
 }

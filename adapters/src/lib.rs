@@ -40,6 +40,8 @@ pub use mta_sts::*;
 #[cfg(feature = "blocking")]
 pub mod blocking;
 #[cfg(any(feature = "blocking", feature = "tokio"))]
+mod builder;
+#[cfg(any(feature = "blocking", feature = "tokio"))]
 mod dial;
 mod dns;
 mod errors;
@@ -61,6 +63,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+#[cfg(any(feature = "blocking", feature = "tokio"))]
+pub use crate::builder::Builder;
 pub use crate::dns::{Dns, MxAnswer, MxHost, TxtAnswer};
 pub use crate::errors::{BuildError, StoreError};
 #[cfg(feature = "hickory-resolver")]

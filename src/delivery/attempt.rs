@@ -146,25 +146,23 @@ impl Attempt {
         // RFC 8461 §5: under "enforce" not to hosts that fail MX matching or certificate
         // validation or do not support STARTTLS.
         let policy = rules.policy == Mode::Enforce && !excused && (unmatched.policy || failed);
-        let forced = rules.forced && !excused && (unmatched.forced || failed);
+        // The operator's names stand: what DANE excuses is the certificate.
+        let forced = rules.forced && (unmatched.forced || (failed && !excused));
         // RFC 8689 §4.2.1: verified by PKIX under a name that something vouches for, or by DANE.
         let require_tls = rules.require_tls && !dane_passed && (unmatched.any || failed);
         // RFC 8461 §2: MTA-STS does not override a failing DANE validation, in no mode.
         let kind = if dane_failed {
-            Some(FailureKind::DaneFailed)
+            Some(fault.filter(|_| tls_missing).unwrap_or(FailureKind::DaneFailed))
+        } else if policy && unmatched.policy {
+            Some(FailureKind::MxMismatch)
+        } else if (forced && unmatched.forced) || (require_tls && unmatched.any) {
+            Some(FailureKind::NotVouchedFor)
         } else if policy || forced || require_tls {
-            Some(
-                fault.filter(|_| !self.is_unmatched_for(policy)).unwrap_or(FailureKind::MxMismatch),
-            )
+            fault
         } else {
             None
         };
         Objections { kind, policy, demand: forced || require_tls || dane_failed }
-    }
-
-    /// Whether the host's name alone is what is wrong, to those who object.
-    fn is_unmatched_for(&self, policy_objects: bool) -> bool {
-        if policy_objects { self.unmatched.policy } else { self.unmatched.any }
     }
 
     fn verdict(self, delivery: &mut Delivery, fault: Option<FailureKind>) -> Verdict {

@@ -22,7 +22,7 @@ pub enum Conclusion {
 ///
 /// Neither can be made up: there is no permission to bounce without the gate's own lookup,
 ///
-/// ```compile_fail
+/// ```compile_fail,E0277
 /// # fn f(outcome: mta_sts::Outcome) {
 /// let token = mta_sts::BounceToken::from(outcome);
 /// # }
@@ -30,7 +30,7 @@ pub enum Conclusion {
 ///
 /// and none for a domain of the caller's choice:
 ///
-/// ```compile_fail
+/// ```compile_fail,E0560
 /// # fn f(token: mta_sts::BounceToken, other: mta_sts::PolicyDomain) {
 /// let token = mta_sts::BounceToken { domain: other, ..token };
 /// # }

@@ -16,6 +16,11 @@ pub enum FailureKind {
     /// No pattern matches the MX host (RFC 8461 §4.1).
     #[error("no mx pattern of the policy matches the host")]
     MxMismatch,
+    /// The sender demands verified TLS to a host that something vouches for, by REQUIRETLS or by
+    /// the operator's patterns, and nothing vouches for this one. It is the sender's business, and
+    /// no report tells the domain of it.
+    #[error("nothing vouches for the host, as the sender demands")]
+    NotVouchedFor,
     /// The host does not offer STARTTLS.
     #[error("the host does not offer STARTTLS")]
     NoStarttls,
@@ -79,8 +84,8 @@ impl Failure {
         self.enhanced_status
     }
 
-    /// The result type; `None` for what is not reported: the network's failures (RFC 8460 §4.3.4)
-    /// and domains that take no mail.
+    /// The result type; `None` for what is not reported: the network's failures (RFC 8460 §4.3.4),
+    /// the sender's own demands, and domains that take no mail.
     pub const fn result_type(&self) -> Option<ResultType> {
         Some(match self.kind {
             FailureKind::MxMismatch | FailureKind::NotVerified | FailureKind::Tls => {
@@ -92,7 +97,9 @@ impl Failure {
             FailureKind::Certificate(fault) => fault.result_type(),
             FailureKind::OtherHostVerified => ResultType::CertificateHostMismatch,
             FailureKind::DaneFailed => ResultType::TlsaInvalid,
-            FailureKind::Connection | FailureKind::NullMx => return None,
+            FailureKind::NotVouchedFor | FailureKind::Connection | FailureKind::NullMx => {
+                return None;
+            }
         })
     }
 
@@ -100,6 +107,7 @@ impl Failure {
     pub fn reason_code(&self) -> Cow<'static, str> {
         Cow::Borrowed(match self.kind {
             FailureKind::MxMismatch => "mx-not-in-policy",
+            FailureKind::NotVouchedFor => "host-not-vouched-for",
             FailureKind::NoStarttls => "starttls-not-offered",
             FailureKind::StarttlsRefused(code) => {
                 return Cow::Owned(alloc::format!("starttls-refused-{code}"));

@@ -17,9 +17,12 @@ pub enum Dane {
     NotKnown,
     /// DNSSEC proves that no usable TLSA record is published.
     Absent,
-    /// TLSA records are published, and the certificate fits one.
+    /// The MX records and the TLSA records are both DNSSEC-secure (RFC 7672 §2.2), and the
+    /// certificate fits one. Where the MX records are not, a forger chose the host: that is
+    /// [`NotKnown`](Self::NotKnown), whatever TLSA records the host has.
     Passed,
-    /// TLSA records are published, and no certificate fitted; or the lookup failed insecurely.
+    /// TLSA records are published, and the certificate fits none; or DNSSEC validation of them
+    /// failed, so that they may be (RFC 7672 §2.1.2).
     Failed,
 }
 
@@ -97,13 +100,15 @@ impl Requirements {
     }
 
     /// The mail has the header field `TLS-Required: No` (RFC 8689 §3): a published policy is not
-    /// enforced on it, only reported. REQUIRETLS and an operator's demand hold in spite of it.
+    /// enforced on it, only reported. REQUIRETLS and an operator's demand hold in spite of it. The
+    /// header asks to ignore DANE as well: a sender that does so tells the delivery nothing of it.
     #[must_use]
     pub fn with_tls_required_no(self, tls_required_no: bool) -> Self {
         Self { tls_required_no, ..self }
     }
 
-    /// Where DANE passes for a host, it is enough: neither PKIX nor the policy's patterns are asked.
+    /// Where DANE passes for a host, it is enough: neither PKIX nor the policy's patterns are asked
+    /// (an operator's patterns are).
     /// Without this a policy applies beside DANE.
     #[must_use]
     pub fn with_dane_sufficient(self, dane_suffices: bool) -> Self {

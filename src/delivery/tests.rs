@@ -220,10 +220,10 @@ fn err_a_failing_dane_is_overridden_by_nothing() {
 #[test]
 fn err_dane_that_passed_without_tls_has_failed() {
     let mut delivery = under(None, plain().with_dane_sufficient(true));
-    let expected = (true, Some(FailureKind::DaneFailed));
     for event in [Event::NoStarttls, Event::StarttlsRefused(454), Event::TlsFailed] {
-        assert_eq!(judge(&mut delivery, GOOD, Dane::Passed, event), expected);
+        assert_eq!(judge(&mut delivery, GOOD, Dane::Passed, event), (true, event.kind()));
     }
+    assert_eq!(end(delivery), End::LocalDemand);
 }
 
 #[test]
@@ -273,8 +273,12 @@ fn err_requiretls_wants_a_verified_host_that_something_vouches_for() {
     for mode in [Some(Mode::None), None] {
         let mut delivery = under(mode, requirements.clone());
         let verdict = judge(&mut delivery, GOOD, Dane::Absent, Event::Verified);
-        assert_eq!(verdict, (true, Some(FailureKind::MxMismatch)));
+        assert_eq!(verdict, (true, Some(FailureKind::NotVouchedFor)));
         assert_eq!(end(delivery), End::LocalDemand);
+        // A name that DNSSEC signs vouches for itself; the certificate is still demanded.
+        let mut delivery = under(mode, requirements.clone()).with_secure_mx(true);
+        assert_eq!(judge(&mut delivery, GOOD, Dane::Absent, Event::Verified), (false, None));
+        assert!(judge(&mut delivery, GOOD, Dane::Absent, Event::Unverified).0);
         let mut delivery = under(mode, requirements.clone());
         assert!(!judge(&mut delivery, GOOD, Dane::Passed, Event::Unverified).0);
         assert_eq!(end(delivery), End::Open);
@@ -309,7 +313,12 @@ fn err_a_forced_demand_is_lowered_by_nothing() {
             }
             let mut delivery = under(mode, requirements);
             let verdict = judge(&mut delivery, FOREIGN, Dane::Absent, Event::Verified);
-            assert_eq!(verdict, (true, Some(FailureKind::MxMismatch)));
+            assert_eq!(verdict, (true, Some(FailureKind::NotVouchedFor)));
+            // Nor does DANE lend another host the operator's trust: it speaks of certificates.
+            let requirements = forced(&[GOOD]).with_dane_sufficient(true);
+            let mut delivery = under(mode, requirements);
+            assert!(judge(&mut delivery, FOREIGN, Dane::Passed, Event::Verified).0);
+            assert!(!judge(&mut delivery, GOOD, Dane::Passed, Event::Unverified).0);
         }
     }
 }

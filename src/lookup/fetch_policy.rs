@@ -112,8 +112,28 @@ pub(crate) fn policy_url(host: &str) -> String {
 /// (RFC 8461 §3.2).
 pub(crate) fn is_text_plain(value: &[u8]) -> bool {
     let end = value.iter().position(|b| *b == b';').unwrap_or(value.len());
-    let media_type = value.get(..end).unwrap_or_default();
-    media_type.trim_ascii().eq_ignore_ascii_case(b"text/plain")
+    let (media_type, parameters) = value.split_at_checked(end).unwrap_or((value, b""));
+    media_type.trim_ascii().eq_ignore_ascii_case(b"text/plain") && is_one_value(parameters)
+}
+
+/// Whether no further value follows after a comma: one inside a quoted string is part of it.
+fn is_one_value(parameters: &[u8]) -> bool {
+    let (mut quoted, mut escaped) = (false, false);
+    !parameters.iter().any(|byte| {
+        let literal = core::mem::take(&mut escaped);
+        match byte {
+            _ if literal => false,
+            b'\\' if quoted => {
+                escaped = true;
+                false
+            }
+            b'"' => {
+                quoted = !quoted;
+                false
+            }
+            byte => *byte == b',' && !quoted,
+        }
+    })
 }
 
 fn is_identity(value: &[u8]) -> bool {
@@ -123,7 +143,7 @@ fn is_identity(value: &[u8]) -> bool {
 
 fn excerpt(value: &[u8]) -> Box<str> {
     const MAX: usize = 128;
-    String::from_utf8_lossy(value.get(..MAX).unwrap_or(value)).into()
+    crate::lookup::problem::lossy(value, MAX)
 }
 
 #[cfg(test)]
@@ -132,12 +152,25 @@ mod tests {
 
     #[test]
     fn ok_media_types() {
-        for value in ["text/plain", "TEXT/Plain", " text/plain ;charset=x", "text/plain;"] {
+        for value in [
+            "text/plain",
+            "TEXT/Plain",
+            " text/plain ;charset=x",
+            "text/plain;",
+            "text/plain;x=\"a,b\\\",\"",
+        ] {
             assert!(is_text_plain(value.as_bytes()), "{value}");
         }
-        for value in
-            ["", "text", "text/html", "text/plainx", "text/plain, text/html", "text /plain"]
-        {
+        for value in [
+            "",
+            "text",
+            "text/html",
+            "text/plainx",
+            "text/plain, text/html",
+            "text /plain",
+            "text/plain;a=b, text/html",
+            "text/plain;a=\"b\\\"\", text/html",
+        ] {
             assert!(!is_text_plain(value.as_bytes()), "{value}");
         }
     }

@@ -50,7 +50,7 @@ impl Refused {
 ///
 /// There is one way to come by it: the lookup that the conclusion of a refused delivery hands out.
 ///
-/// ```compile_fail
+/// ```compile_fail,E0423
 /// let domain = mta_sts::PolicyDomain::parse("example.com").unwrap();
 /// let token = mta_sts::BounceToken(domain);
 /// ```

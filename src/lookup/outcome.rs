@@ -1,5 +1,7 @@
 //! What a lookup found, and the same from memory without a lookup.
 
+use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
@@ -68,22 +70,20 @@ pub struct PolicyChange {
     pub mode: (Mode, Mode),
     /// The `max_age` before and after.
     pub max_age: (MaxAge, MaxAge),
-    /// Whether a pattern is allowed now that was not before.
+    /// Whether a host may be allowed now that was not before.
     pub mx_added: bool,
-    /// Whether a pattern is no longer allowed.
+    /// Whether a host may no longer be allowed that was before.
     pub mx_removed: bool,
 }
 
 impl PolicyChange {
     fn between(old: &Policy, new: &Policy) -> Option<Self> {
-        let lacks = |policy: &Policy, text: &str| {
-            !policy.mx().any(|pattern| pattern.as_str().eq_ignore_ascii_case(text))
-        };
+        let (before, after) = (Patterns::of(old), Patterns::of(new));
         let change = Self {
             mode: (old.mode(), new.mode()),
             max_age: (old.max_age(), new.max_age()),
-            mx_added: new.mx().any(|pattern| lacks(old, pattern.as_str())),
-            mx_removed: old.mx().any(|pattern| lacks(new, pattern.as_str())),
+            mx_added: after.0.iter().any(|pattern| !before.covers(pattern)),
+            mx_removed: before.0.iter().any(|pattern| !after.covers(pattern)),
         };
         let same = change.mode.0 == change.mode.1
             && change.max_age.0 == change.max_age.1
@@ -93,9 +93,31 @@ impl PolicyChange {
     }
 
     /// Whether the policy protects less than before: a weaker mode, a shorter `max_age`, or more
-    /// hosts allowed.
+    /// hosts allowed. A policy of mode `none` protected nothing, so nothing is weaker than that.
     pub fn is_weaker(&self) -> bool {
-        self.mode.1 < self.mode.0 || self.max_age.1 < self.max_age.0 || self.mx_added
+        let (before, after) = self.mode;
+        let looser = self.max_age.1 < self.max_age.0 || self.mx_added;
+        before != Mode::None && (after < before || looser)
+    }
+}
+
+/// The patterns of a policy in lower case, sorted: a stranger writes thousands of them.
+struct Patterns(Vec<String>);
+
+impl Patterns {
+    fn of(policy: &Policy) -> Self {
+        let mut patterns: Vec<_> =
+            policy.mx().map(|pattern| pattern.as_str().to_ascii_lowercase()).collect();
+        patterns.sort_unstable();
+        patterns.dedup();
+        Self(patterns)
+    }
+
+    /// Whether all that `pattern` matches is matched here.
+    fn covers(&self, pattern: &str) -> bool {
+        let has = |text: &str| self.0.binary_search_by(|p| p.as_str().cmp(text)).is_ok();
+        let parent = pattern.find('.').and_then(|dot| pattern.get(dot..)).unwrap_or("");
+        has(pattern) || has(&alloc::format!("*{parent}"))
     }
 }
 
@@ -129,6 +151,11 @@ impl Outcome {
     /// (see [`status`](Self::status)). A policy of mode `none` is a policy.
     pub fn policy(&self) -> Option<&HeldPolicy> {
         self.transient.as_ref().or_else(|| self.entry.policy(self.decided_at))
+    }
+
+    /// The policy to apply while the lookup still waits for the store.
+    pub(super) fn interim(&self, now: UnixTime) -> Option<&HeldPolicy> {
+        self.transient.as_ref().or_else(|| self.entry.policy(now))
     }
 
     /// What went wrong, if anything: even where a policy was found.

@@ -77,6 +77,15 @@ pub enum Problem {
 /// How much raw text is kept as evidence, in octets.
 pub(super) const EVIDENCE_OCTETS: usize = 4_096;
 
+/// Octets as text, at most `limit` octets of it.
+pub(super) fn lossy(bytes: &[u8], limit: usize) -> Box<str> {
+    let text = alloc::string::String::from_utf8_lossy(bytes.get(..limit).unwrap_or(bytes));
+    // What is no text takes more octets in its place.
+    let fits = |end: &usize| text.is_char_boundary(*end);
+    let end = (0..=limit.min(text.len())).rev().find(fits).unwrap_or(0);
+    text.get(..end).unwrap_or_default().into()
+}
+
 impl Problem {
     /// The short name of the kind of problem, stable for scripts: `store-unreadable`,
     /// `record-absent`, `several-records`, `record-malformed`, `no-answer`, `backing-off`,

@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use core::time::Duration;
 
 use super::decide::{self, Context, TxtFault};
-use super::problem::EVIDENCE_OCTETS;
+use super::problem::{EVIDENCE_OCTETS, lossy};
 use super::{Problem, Step};
 use crate::entry::{HeldPolicy, Remembered};
 use crate::error::SelectionError;
@@ -50,11 +50,11 @@ impl QueryTxt {
             Ok(id) => return decide::id_announced(self.0, id, ttl, now),
             Err(SelectionError::Absent) => (Remembered::Absent, None),
             Err(SelectionError::Several { count }) => {
-                let text = record::raw_text(records, EVIDENCE_OCTETS).into();
+                let text = lossy(&record::raw_octets(records, EVIDENCE_OCTETS), EVIDENCE_OCTETS);
                 (Remembered::Malformed, Some(Problem::SeveralRecords { count, text }))
             }
             Err(SelectionError::Malformed(error)) => {
-                let text = record::raw_text(records, EVIDENCE_OCTETS).into();
+                let text = lossy(&record::raw_octets(records, EVIDENCE_OCTETS), EVIDENCE_OCTETS);
                 let problem = Problem::RecordMalformed { error: Some(error), text };
                 (Remembered::Malformed, Some(problem))
             }

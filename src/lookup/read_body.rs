@@ -6,7 +6,7 @@ use core::ops::ControlFlow;
 use core::time::Duration;
 
 use super::decide::{self, Fetch};
-use super::problem::EVIDENCE_OCTETS;
+use super::problem::{EVIDENCE_OCTETS, lossy};
 use super::{Problem, Step};
 use crate::entry::HeldPolicy;
 use crate::failure::FetchFailure;
@@ -58,8 +58,7 @@ impl ReadBody {
         match Policy::parse(&self.body, self.fetch.context.limits.profile()) {
             Ok(policy) => decide::fetched(self.fetch, policy, now),
             Err(error) => {
-                let text = self.body.get(..EVIDENCE_OCTETS).unwrap_or(&self.body);
-                let text = alloc::string::String::from_utf8_lossy(text).into();
+                let text = lossy(&self.body, EVIDENCE_OCTETS);
                 decide::fetch_failed(self.fetch, Problem::PolicyInvalid { error, text }, now)
             }
         }

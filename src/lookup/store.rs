@@ -39,7 +39,7 @@ impl Store {
 
     /// The policy that may be applied while the write is under way.
     pub fn interim(&self, now: UnixTime) -> Option<&HeldPolicy> {
-        self.outcome.policy().filter(|held| !held.is_expired(now))
+        self.outcome.interim(now)
     }
 
     /// The store has it (for [`Urgency::Lazy`]: or will write it).

@@ -7,7 +7,8 @@ use core::net::IpAddr;
 use super::ResultType;
 use super::tally::MAX_COUNT;
 use super::text::{Named, cut};
-use crate::lookup::{Decision, Outcome, Problem};
+use crate::delivery::Failure;
+use crate::lookup::{Decision, Outcome, Problem, Status};
 use crate::name::DnsName;
 use crate::policy::Mode;
 
@@ -99,7 +100,35 @@ impl FailureDetails {
     pub fn of_lookup(outcome: &Outcome) -> Option<Self> {
         let problem = outcome.problem().filter(|_| outcome.is_reportable())?;
         let details = Self::from_problem(problem);
-        Some(if outcome.policy().is_some() { details.held() } else { details })
+        Some(if outcome.status() == Status::Held { details.held() } else { details })
+    }
+
+    /// What to report of a failure at one candidate of a delivery, with the MX host; nothing for
+    /// what is not reported: see [`Failure::result_type`].
+    ///
+    /// Address and greeting of the host are the caller's to add.
+    ///
+    /// ```
+    /// use mta_sts::delivery::Failure;
+    /// use mta_sts::tlsrpt::{FailureDetails, Tally};
+    ///
+    /// /// A session that failed, in mode `testing` as well, counts as failed; one that the network
+    /// /// broke counts for nothing (RFC 8460 §4.3.4).
+    /// fn count(tally: &mut Tally, failure: Option<&Failure>) {
+    ///     match failure.map(FailureDetails::of_delivery) {
+    ///         None => tally.succeeded(),
+    ///         Some(Some(details)) => tally.failed([details]),
+    ///         Some(None) => {}
+    ///     }
+    /// }
+    /// ```
+    pub fn of_delivery(failure: &Failure) -> Option<Self> {
+        let details = Self::new(failure.result_type()?);
+        let details = details.with_failure_reason_code(failure.reason_code());
+        Some(match failure.host() {
+            Some(host) => details.with_receiving_mx_hostname(host),
+            None => details,
+        })
     }
 
     /// The same of a [`Decision`] from memory: for the sessions between two lookups.

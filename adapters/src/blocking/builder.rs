@@ -2,16 +2,11 @@
 
 use std::sync::Arc;
 
-use mta_sts::Limits;
-
 use super::drive::{Driver, Turns};
 use super::fetch::UreqHttps;
 use super::{Dns, Https, MtaSts};
-use crate::dial::USER_AGENT;
+use crate::BuildError;
 use crate::keeper::Keeper;
-use crate::memory::DEFAULT_CAPACITY;
-use crate::tls::{CryptoProvider, Roots, TlsOptions};
-use crate::{BuildError, Clock, Store, system_clock};
 
 /// A client in the making.
 ///
@@ -26,39 +21,9 @@ use crate::{BuildError, Clock, Store, system_clock};
 /// # }
 /// # Ok::<(), mta_sts_adapters::BuildError>(())
 /// ```
-#[derive(Clone)]
-#[must_use = "it makes nothing before `build`"]
-pub struct Builder {
-    dns: Option<Arc<dyn Dns>>,
-    https: Option<Arc<dyn Https>>,
-    store: Option<Arc<dyn Store>>,
-    tls: TlsOptions,
-    clock: Clock,
-    limits: Limits,
-    memory_entries: usize,
-    concurrent_fetches: usize,
-    port: u16,
-    any_address: bool,
-    user_agent: String,
-}
+pub type Builder = crate::builder::Builder<dyn Dns, dyn Https>;
 
 impl Builder {
-    pub(super) fn new() -> Self {
-        Self {
-            dns: None,
-            https: None,
-            store: None,
-            tls: TlsOptions::default(),
-            clock: Arc::new(system_clock),
-            limits: Limits::default(),
-            memory_entries: DEFAULT_CAPACITY,
-            concurrent_fetches: 64,
-            port: 443,
-            any_address: false,
-            user_agent: USER_AGENT.to_owned(),
-        }
-    }
-
     /// With this resolver in place of the operating system's. An async one is put on a thread by
     /// `DnsThread`.
     pub fn dns(mut self, dns: impl Dns) -> Self {
@@ -70,77 +35,6 @@ impl Builder {
     /// port, addresses and user agent do not count then.
     pub fn https(mut self, https: impl Https) -> Self {
         self.https = Some(Arc::new(https));
-        self
-    }
-
-    /// With a store behind memory. Without one, memory is all there is.
-    pub fn store(mut self, store: impl Store) -> Self {
-        self.store = Some(Arc::new(store));
-        self
-    }
-
-    /// Trusts one root more, in DER, or several in PEM.
-    pub fn extra_root(mut self, certificate: impl Into<Vec<u8>>) -> Self {
-        self.tls.given.push(certificate.into());
-        self
-    }
-
-    /// Which roots are trusted beside the [given](Self::extra_root) ones; [`Roots::Native`] unless
-    /// set.
-    pub fn roots(mut self, roots: Roots) -> Self {
-        self.tls.roots = roots;
-        self
-    }
-
-    /// Which cryptography is used; ring unless set.
-    pub fn crypto_provider(mut self, provider: CryptoProvider) -> Self {
-        self.tls.provider = provider;
-        self
-    }
-
-    /// The limits of all lookups.
-    pub fn limits(mut self, limits: Limits) -> Self {
-        self.limits = limits;
-        self
-    }
-
-    /// How many entries are kept in memory: 100,000 unless set. See
-    /// [`Memory`](crate::Memory).
-    pub fn memory_entries(mut self, entries: usize) -> Self {
-        self.memory_entries = entries;
-        self
-    }
-
-    /// How many policies may be fetched at the same time: 64 unless set, and at least 1. Others
-    /// wait for their turn.
-    pub fn concurrent_fetches(mut self, fetches: usize) -> Self {
-        self.concurrent_fetches = fetches.max(1);
-        self
-    }
-
-    /// The `User-Agent` of fetches: `mta-sts/`, the version and `(RFC 8461)` unless set.
-    pub fn user_agent(mut self, user_agent: impl Into<String>) -> Self {
-        self.user_agent = user_agent.into();
-        self
-    }
-
-    /// The port of Policy Hosts in place of 443: for tests and demonstrations. RFC 8461 §3.3 knows
-    /// no other than the one of `https`.
-    pub fn policy_port(mut self, port: u16) -> Self {
-        self.port = port;
-        self
-    }
-
-    /// Dials Policy Hosts at any address, also inside the own network: for tests and
-    /// demonstrations, and for who publishes policies on private addresses.
-    pub fn allow_private_addresses(mut self, allow: bool) -> Self {
-        self.any_address = allow;
-        self
-    }
-
-    /// With another wall clock: for tests and demonstrations.
-    pub fn clock(mut self, clock: Clock) -> Self {
-        self.clock = clock;
         self
     }
 
@@ -186,15 +80,4 @@ fn default_dns() -> Result<Arc<dyn Dns>, BuildError> {
 #[cfg(not(feature = "hickory-resolver"))]
 fn default_dns() -> Result<Arc<dyn Dns>, BuildError> {
     Err(BuildError::NoResolver)
-}
-
-impl std::fmt::Debug for Builder {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Builder")
-            .field("dns", &self.dns)
-            .field("https", &self.https)
-            .field("store", &self.store)
-            .field("limits", &self.limits)
-            .finish_non_exhaustive()
-    }
 }

@@ -21,6 +21,7 @@ struct Naive {
     require_tls: bool,
     lifted: bool,
     dane_suffices: bool,
+    secure_mx: bool,
 }
 
 impl Naive {
@@ -32,8 +33,9 @@ impl Naive {
         let excused = self.dane_suffices && dane_ok;
         let enforced = self.mode == Mode::Enforce && (!self.lifted || self.require_tls);
         let policy = enforced && !(has(self.policy) && verified) && !excused;
-        let demand = self.demanded.is_some_and(|d| !(excused || has(d) && verified));
-        let named = (self.mode != Mode::None && has(self.policy)) || self.demanded.is_some_and(has);
+        let demand = self.demanded.is_some_and(|d| !(has(d) && (verified || excused)));
+        let published = self.mode != Mode::None && has(self.policy);
+        let named = published || self.demanded.is_some_and(has) || self.secure_mx;
         let require_tls = self.require_tls && !(named && verified) && !dane_ok;
         (policy, demand || require_tls || dane_fails)
     }
@@ -62,22 +64,24 @@ fn any_naive() -> impl Strategy<Value = Naive> {
     let mode = prop::sample::select(&[Mode::Enforce, Mode::Enforce, Mode::Testing, Mode::None][..]);
     let policy = prop::sample::select(&PATTERNS[..]);
     let demanded = prop::option::weighted(0.3, prop::sample::select(&PATTERNS[..]));
-    let rest = (prop::bool::weighted(0.3), prop::bool::weighted(0.3), any::<bool>());
+    let rare = || prop::bool::weighted(0.3);
+    let rest = (rare(), rare(), any::<bool>(), rare());
     (mode, policy, demanded, rest).prop_map(
-        |(mode, policy, demanded, (require_tls, lifted, dane_suffices))| Naive {
+        |(mode, policy, demanded, (require_tls, lifted, dane_suffices, secure_mx))| Naive {
             mode,
             policy,
             demanded,
             require_tls,
             lifted,
             dane_suffices,
+            secure_mx,
         },
     )
 }
 
 impl core::fmt::Debug for Naive {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let flags = [self.require_tls, self.lifted, self.dane_suffices];
+        let flags = [self.require_tls, self.lifted, self.dane_suffices, self.secure_mx];
         write!(f, "{} {:?} {:?} {flags:?}", self.mode, self.policy, self.demanded)
     }
 }
@@ -97,7 +101,7 @@ proptest! {
             .with_dane_sufficient(naive.dane_suffices)
             .with_demand(demand.unwrap_or_default());
         let outcome = outcome(Some((naive.mode, naive.policy)));
-        let mut delivery = Delivery::new(&outcome, requirements);
+        let mut delivery = Delivery::new(&outcome, requirements).with_secure_mx(naive.secure_mx);
         let (mut by_policy, mut by_sender) = (false, false);
         for meets in candidates {
             let Meets { name, dane_before, dane_after, event } = meets;

@@ -1,8 +1,8 @@
 use super::super::{ReportScheme, TlsrptRecordError as Error, TlsrptSelectionError};
 use super::*;
 use alloc::string::ToString;
-use proptest::prelude::*;
 use alloc::vec;
+use proptest::prelude::*;
 
 const HEAD: &str = "v=TLSRPTv1; rua=";
 
