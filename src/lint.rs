@@ -77,7 +77,7 @@
 //! | `mode_testing` | N | failures are reported, not acted upon | `enforce`, when reports are clean |
 //! | `mode_none` | N | the policy says: no MTA-STS | none, if it is being removed |
 //! | `none_with_mx` | N | mode `none` has no use for `mx` | remove them |
-//! | `max_age_under_day` | W | protects for less than a day | two weeks or more |
+//! | `max_age_under_day` | W | protects for less than a day, or (under 300) hardly at all | two weeks or more |
 //! | `max_age_under_weeks` | N | `enforce` for less than two weeks | two weeks or more |
 //! | `max_age_capped` | W | more than 31,557,600: read as that | write at most that |
 //! | `address_as_mx` | W | an address: it matches no MX host | name the host |
@@ -92,14 +92,17 @@
 //! | `null_mx` | N | the domain takes no mail (RFC 7505) | the policy has no use |
 //! | `certificate_mismatch` | E/W | the MX host's certificate lacks its name | renew it with the name |
 //! | `pattern_unused` | N | a pattern matches none of the MX hosts | remove it, unless kept for later |
+//! | `too_many_hosts` | N | more than 1,000 MX hosts: the first are judged | publish fewer |
 //! | `more` | | there is more than this list holds; as severe as the worst of it | mend these first |
 //!
 //! [`record::select`]: crate::record::select
 
 mod against;
+mod codes;
 mod explain;
 mod fields;
 mod foreign;
+mod gather;
 mod hosts;
 mod judge;
 mod nearly;
@@ -111,16 +114,23 @@ mod tests;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::cmp::Reverse;
 use core::fmt;
 
 use crate::error::{Place, PolicyError, SelectionError};
 use crate::policy::{PolicyRef, Profile};
 use crate::record::PolicyId;
 
+use codes::Code;
+
 pub use against::LiveMx;
 
-/// The most diagnostics that one call gives; the last of them then says how many more there are.
+/// The most diagnostics that one call gives. Of more, the worst are kept, and `more` says how many
+/// others there are.
 pub const MAX_DIAGNOSTICS: usize = 40;
+
+/// The most MX hosts that [`against`] judges; of more, it judges the first and says so.
+pub const MAX_MX_HOSTS: usize = 1_000;
 
 /// How bad it is, from harmless to bad.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -291,6 +301,9 @@ pub fn policy(text: &[u8], profile: Profile) -> Report<PolicyRef<'_>, PolicyErro
 
 /// Judges the domain's MX hosts by its policy, and the policy by the hosts (RFC 8461 §4.1).
 ///
+/// At most [`MAX_MX_HOSTS`] of the hosts, the first; with more, nothing is said of patterns that no
+/// host needs.
+///
 /// ```
 /// use mta_sts::{PolicyRef, Profile, lint};
 ///
@@ -306,88 +319,17 @@ pub fn against(policy: PolicyRef<'_>, hosts: &[LiveMx<'_>]) -> Vec<Diagnostic> {
     against::judge(policy, hosts)
 }
 
-macro_rules! codes {
-    ($($variant:ident = $text:literal,)+) => {
-        /// The codes that are not those of an error type.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        enum Code { $($variant,)+ }
-
-        impl Code {
-            #[cfg(test)]
-            const ALL: &[Self] = &[$(Self::$variant,)+];
-        }
-
-        impl From<Code> for &'static str {
-            fn from(code: Code) -> &'static str {
-                match code { $(Code::$variant => $text,)+ }
-            }
-        }
-    };
-}
-
-codes! {
-    NotSts = "not_sts",
-    TwoPolicies = "two_policies",
-    SeveralRecords = "several_records",
-    QuotedRecord = "quoted_record",
-    ZoneLine = "zone_line",
-    PolicyInRecord = "policy_in_record",
-    OtherRecord = "other_record",
-    StrayRecord = "stray_record",
-    Empty = "empty",
-    NotAPolicy = "not_a_policy",
-    Json = "json",
-    Yaml = "yaml",
-    FrontMatter = "front_matter",
-    Rtf = "rtf",
-    Html = "html",
-    Markdown = "markdown",
-    Utf16 = "utf16",
-    Binary = "binary",
-    Pem = "pem",
-    ZoneFile = "zone_file",
-    HttpResponse = "http_response",
-    RecordInPolicy = "record_in_policy",
-    LiteralNewline = "literal_newline",
-    CrLineEnds = "cr_line_ends",
-    Comment = "comment",
-    ByteOrderMark = "byte_order_mark",
-    BlankLine = "blank_line",
-    LeadingSpace = "leading_space",
-    TrailingDot = "trailing_dot",
-    Underscore = "underscore",
-    MisspeltField = "misspelt_field",
-    UnknownField = "unknown_field",
-    RepeatedField = "repeated_field",
-    Placeholder = "placeholder",
-    ModeTesting = "mode_testing",
-    ModeNone = "mode_none",
-    NoneWithMx = "none_with_mx",
-    MaxAgeUnderDay = "max_age_under_day",
-    MaxAgeUnderWeeks = "max_age_under_weeks",
-    MaxAgeCapped = "max_age_capped",
-    AddressAsMx = "address_as_mx",
-    DeadPattern = "dead_pattern",
-    SingleLabel = "single_label",
-    DuplicatePattern = "duplicate_pattern",
-    CoveredPattern = "covered_pattern",
-    BroadWildcard = "broad_wildcard",
-    SharedWildcard = "shared_wildcard",
-    MxNotCovered = "mx_not_covered",
-    MxNotAName = "mx_not_a_name",
-    NullMx = "null_mx",
-    CertificateMismatch = "certificate_mismatch",
-    PatternUnused = "pattern_unused",
-    More = "more",
-}
-
-/// Puts diagnostics in the order of the text and keeps as many as [`MAX_DIAGNOSTICS`].
-fn finish(mut diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
-    diagnostics.sort_by_key(|d| (d.source, d.at.is_none(), d.at));
-    if diagnostics.len() <= MAX_DIAGNOSTICS {
+/// Puts diagnostics in the order of the text and keeps at most `most`: those that are worst.
+fn finish(mut diagnostics: Vec<Diagnostic>, most: usize) -> Vec<Diagnostic> {
+    let place = |d: &Diagnostic| (d.source, d.at.is_none(), d.at);
+    if diagnostics.len() <= most {
+        diagnostics.sort_by_key(place);
         return diagnostics;
     }
-    let rest = diagnostics.split_off(MAX_DIAGNOSTICS.saturating_sub(1));
+    // Notes by the dozen must not hide an error.
+    diagnostics.sort_by_key(|d| (Reverse(d.severity), place(d)));
+    let rest = diagnostics.split_off(most.saturating_sub(1));
+    diagnostics.sort_by_key(place);
     let count = rest.len();
     if let Some((severity, last)) = worst(&rest).zip(rest.first()) {
         let message = format!("{count} more diagnostics like these");

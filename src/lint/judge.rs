@@ -73,6 +73,9 @@ fn judge_mode(mode: Mode, line: &Line<'_>) -> Option<Diagnostic> {
 
 fn judge_max_age(secs: u64, mode: Option<Mode>, line: &Line<'_>) -> Option<Diagnostic> {
     const TWO_WEEKS: u64 = 14_u64.saturating_mul(DAY);
+    // RFC 8461 §3.3: senders may limit their fetches; "five minutes or longer" after one that
+    // failed, and this library in general after the first few.
+    const REFETCH: u64 = 300;
     let longest = u64::from(MaxAge::LONGEST.as_secs());
     if secs > longest {
         let message = format!("`max_age` is more than {longest}, and read as that");
@@ -84,6 +87,21 @@ fn judge_max_age(secs: u64, mode: Option<Mode>, line: &Line<'_>) -> Option<Diagn
         return None;
     }
     // RFC 8461 §3.2: "typically be in the range of weeks or greater".
+    if secs < REFETCH {
+        let message = match secs {
+            0 => {
+                "a policy for no time at all protects nothing: it has expired when it comes".into()
+            }
+            _ => format!(
+                "a policy for {secs} seconds leaves gaps: a sender that limits its fetches, to one \
+                 in {REFETCH} seconds, is without a policy between them"
+            ),
+        };
+        return Some(
+            new(Severity::Warning, Code::MaxAgeUnderDay, line, message)
+                .help("write `max_age: 86400` while testing, `max_age: 1209600` or more after"),
+        );
+    }
     if secs < DAY {
         let message = "a policy for less than a day hardly protects: whoever blocks its refresh \
                        is soon rid of it";

@@ -33,12 +33,19 @@ pub(super) fn distance(left: &str, right: &str) -> usize {
 /// The fields of a policy (RFC 8461 §3.2).
 pub(super) const FIELDS: [&str; 4] = ["version", "mode", "max_age", "mx"];
 
+/// Letters of the longest field, and as many as one that is near may have besides.
+const FIELD_LETTERS: usize = 9;
+
 /// The field of the RFC that `name` is, or nearly is.
 pub(super) fn field(name: &str) -> Option<&'static str> {
     if let Some(exact) = FIELDS.into_iter().find(|field| *field == name) {
         return Some(exact);
     }
     let word = letters(name);
+    // A word of one letter is near to everything, a long one to nothing.
+    if !(2..=FIELD_LETTERS).contains(&word.len()) {
+        return None;
+    }
     FIELDS.into_iter().find(|field| {
         let (near, field) = match *field {
             "max_age" => (2, "maxage"),
@@ -46,8 +53,7 @@ pub(super) fn field(name: &str) -> Option<&'static str> {
             // `mx1`, `nmx` and `ms` are near; of two letters more are not.
             field => (1, field),
         };
-        // A word of one letter is near to everything.
-        super::chars(&word) > 1 && distance(&word, field) <= near
+        word.len().abs_diff(field.len()) <= near && distance(&word, field) <= near
     })
 }
 
@@ -144,13 +150,14 @@ pub(super) fn is_record(text: &str) -> bool {
 
 /// Whether nobody can see the character, or it looks like a space and is none.
 pub(super) fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{a0}' | '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202f}'
-        | '\u{2000}'..='\u{200a}' | '\u{205f}'..='\u{206f}' | '\u{3000}' | '\u{feff}')
+    matches!(c, '\u{a0}' | '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{2000}'..='\u{200f}'
+        | '\u{2028}'..='\u{202f}' | '\u{205f}'..='\u{206f}' | '\u{3000}' | '\u{feff}'
+        | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 /// The letters and digits in lower case.
 fn letters(text: &str) -> String {
-    let letters = text.chars().filter(char::is_ascii_alphanumeric);
+    let letters = text.chars().filter(char::is_ascii_alphanumeric).take(MAX_WORD.saturating_add(1));
     letters.map(|c| c.to_ascii_lowercase()).collect()
 }
 

@@ -1,18 +1,17 @@
 //! The policy text: every line's fault, fields that are missing, and what the sound ones say.
 
-use alloc::collections::BTreeMap;
 use alloc::format;
-use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::fields::{Line, lines};
+use super::gather::{together, tolerances};
 use super::judge::Facts;
 use super::{
-    Code, Diagnostic, Report, Severity, Source, chars, explain, finish, foreign, judge, nearly,
-    quoted,
+    Code, Diagnostic, MAX_DIAGNOSTICS, Report, Severity, Source, chars, explain, finish, foreign,
+    judge, nearly, quoted,
 };
 use crate::error::{Place, PolicyError};
-use crate::policy::{Mode, PolicyRef, Profile, ToleranceKind};
+use crate::policy::{Mode, PolicyRef, Profile};
 
 const TEMPLATE: &str = "publish at least `version: STSv1`, `mode: testing`, `mx: HOST` for each MX \
                         host, `max_age: 1209600`, each in a line of its own";
@@ -33,7 +32,7 @@ pub(super) fn judge(octets: &[u8], profile: Profile) -> Report<PolicyRef<'_>, Po
             diagnostics.push(plain(error));
         }
     }
-    Report { verdict, diagnostics: finish(diagnostics) }
+    Report { verdict, diagnostics: finish(diagnostics, MAX_DIAGNOSTICS) }
 }
 
 fn refused(octets: &[u8], profile: Profile, error: &PolicyError) -> Vec<Diagnostic> {
@@ -158,9 +157,10 @@ impl<'a> Reader<'a, '_> {
         if explain::comment(line).is_some() {
             return;
         }
+        let nearest = nearly::field(written);
         for (number, field) in nearly::FIELDS.into_iter().enumerate() {
             let exact = line.name == Some(field);
-            let near = nearly::field(written) == Some(field);
+            let near = nearest == Some(field);
             let within =
                 line.fault.is_some() && explain::fields_within(line.value).any(|f| f == field);
             if let Some(tried) = self.tried.get_mut(number) {
@@ -344,72 +344,4 @@ fn extension(line: &Line<'_>) -> Diagnostic {
     }
     let message = format!("{} is not a field of RFC 8461: senders ignore it", quoted(name));
     new(Severity::Note, Code::UnknownField, message)
-}
-
-fn tolerances(policy: PolicyRef<'_>) -> Vec<Diagnostic> {
-    let warnings = policy.tolerances().map(|tolerance| {
-        let (code, message, help) = match tolerance.kind {
-            ToleranceKind::ByteOrderMark => (
-                Code::ByteOrderMark,
-                "a byte order mark stands before the text",
-                "save the file as UTF-8 without a byte order mark",
-            ),
-            ToleranceKind::BlankLine => (Code::BlankLine, "a blank line", "remove it"),
-            ToleranceKind::LeadingSpace => (
-                Code::LeadingSpace,
-                "white space stands before the field name",
-                "begin the line with the name",
-            ),
-            ToleranceKind::TrailingDot => {
-                (Code::TrailingDot, "a dot at the end of the name", "remove the dot")
-            }
-            ToleranceKind::Underscore => (
-                Code::Underscore,
-                "`_` cannot stand in a host name",
-                "give the MX host another name",
-            ),
-        };
-        let length = usize::from(tolerance.kind != ToleranceKind::BlankLine);
-        let message = format!("{message}: a sender that is strict refuses the policy");
-        Diagnostic::new(Severity::Warning, code, Source::Policy, message)
-            .at(tolerance.at, length)
-            .help(help)
-    });
-    let mut diagnostics = warnings.collect();
-    together(&mut diagnostics);
-    diagnostics
-}
-
-/// Keeps the first of the faults that come by the dozen, with the number of the others.
-fn together(diagnostics: &mut Vec<Diagnostic>) {
-    const KINDS: [&str; 7] = [
-        "comment",
-        "yaml",
-        "bad_syntax",
-        "blank_line",
-        "leading_space",
-        "trailing_dot",
-        "underscore",
-    ];
-    diagnostics.sort_by_key(|d| (d.at.is_none(), d.at));
-    // A message that quotes nothing says the same wherever it stands.
-    let mut counts: BTreeMap<(&'static str, String), usize> = BTreeMap::new();
-    let first = |diagnostic: &Diagnostic| {
-        if diagnostic.at.is_none() || !KINDS.contains(&diagnostic.code) {
-            return true;
-        }
-        let count = counts.entry((diagnostic.code, diagnostic.message.clone())).or_default();
-        *count = count.saturating_add(1);
-        *count == 1
-    };
-    diagnostics.retain(first);
-    for diagnostic in diagnostics {
-        let key = (diagnostic.code, core::mem::take(&mut diagnostic.message));
-        let more = counts.get(&key).copied().unwrap_or_default().saturating_sub(1);
-        diagnostic.message = match more {
-            0 => key.1,
-            1 => format!("{} (1 more line like it)", key.1),
-            _ => format!("{} ({more} more lines like it)", key.1),
-        };
-    }
 }

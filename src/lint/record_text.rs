@@ -4,7 +4,9 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::{Code, Diagnostic, Report, Severity, Source, finish, foreign, nearly, quoted};
+use super::{
+    Code, Diagnostic, MAX_DIAGNOSTICS, Report, Severity, Source, finish, foreign, nearly, quoted,
+};
 use crate::error::{Place, RecordError, SelectionError};
 use crate::record::{PolicyId, Record, select};
 
@@ -67,7 +69,7 @@ pub(super) fn judge(records: &[Vec<u8>]) -> Report<PolicyId, SelectionError> {
         let new = Diagnostic::new(Severity::Error, Code::NotSts, Source::Record, message);
         diagnostics.push(new.help(EXAMPLE));
     }
-    Report { verdict, diagnostics: finish(diagnostics) }
+    Report { verdict, diagnostics: finish(diagnostics, MAX_DIAGNOSTICS) }
 }
 
 fn several(count: usize, first: usize, number: usize, octets: usize) -> Diagnostic {

@@ -58,6 +58,14 @@ fn run_all() -> BTreeSet<String> {
             .collect();
         expect(&mut seen, &against(policy, &live), expected, &format!("{mode} {mx} {hosts:?}"));
     }
+    let none = b"version: STSv1\nmode: none\nmax_age: 86400\n";
+    let many = vec![LiveMx::new("mx.test"); MAX_MX_HOSTS + 1];
+    expect(
+        &mut seen,
+        &against(PolicyRef::parse(none, Profile::Strict).unwrap(), &many),
+        &[("too_many_hosts", Severity::Note)],
+        "1,001 hosts",
+    );
     let large = vec![b'a'; 65_537];
     expect(
         &mut seen,
@@ -133,6 +141,60 @@ fn ok_more_than_can_be_listed_is_counted() {
     // 100 lines and 3 fields that are missing, less the 39 before.
     assert_eq!((last.code, last.severity), ("more", Severity::Error));
     assert_eq!(last.message, "64 more diagnostics like these");
+}
+
+#[test]
+fn ok_notes_by_the_dozen_do_not_hide_what_is_worse() {
+    let names: String = (0..100).map(|n| format!("x{n}: y\n")).collect();
+    let text = format!("{names}version: STSv1\nmode: enforce\nmax_age: 1209600\nmx: mx1\n");
+    let mut lines: Vec<_> = text.lines().collect();
+    // The version comes first; all else behind the notes.
+    lines.swap(0, 100);
+    let text = lines.join("\n");
+    let report = policy(text.as_bytes(), Profile::Tolerant);
+    let codes: Vec<_> = report.diagnostics.iter().map(|d| d.code).collect();
+    assert_eq!(codes.len(), MAX_DIAGNOSTICS);
+    assert_eq!(codes[MAX_DIAGNOSTICS - 2..], ["single_label", "more"]);
+    assert!(codes[..MAX_DIAGNOSTICS - 2].iter().all(|code| *code == "unknown_field"));
+    let lines: Vec<_> = report.diagnostics.iter().filter_map(|d| d.at).collect();
+    assert!(lines.is_sorted());
+}
+
+#[test]
+fn ok_an_age_shorter_than_the_time_between_fetches_leaves_gaps() {
+    let message = |mode: &str, secs: u64| {
+        let text = format!("version: STSv1\nmode: {mode}\nmax_age: {secs}\nmx: mx.test\n");
+        let report = policy(text.as_bytes(), Profile::Strict);
+        let found = report.diagnostics.iter().find(|d| d.code == "max_age_under_day");
+        found.map(|d| (d.severity, d.message.clone(), d.at.map(|at| (at.line, at.column))))
+    };
+    for mode in ["enforce", "testing"] {
+        let (severity, nothing, at) = message(mode, 0).unwrap();
+        assert_eq!((severity, at), (Severity::Warning, Some((3, 10))));
+        assert!(nothing.contains("protects nothing"), "{nothing}");
+        for secs in [1, 299] {
+            let (_, gaps, _) = message(mode, secs).unwrap();
+            assert!(gaps.contains(&format!("for {secs} seconds leaves gaps")), "{gaps}");
+        }
+        let (_, short, _) = message(mode, 300).unwrap();
+        assert!(short.contains("hardly protects"), "{short}");
+    }
+    // RFC 8461 §8.3: a removal is to be short.
+    assert_eq!(message("none", 0), None);
+}
+
+#[test]
+fn ok_thousands_of_blank_lines_are_one_diagnostic() {
+    let fields = "version: STSv1\nmode: enforce\nmax_age: 1209600\nmx: mx.test\n";
+    let text = format!("{fields}{}", "\n".repeat(60_000));
+    let report = policy(text.as_bytes(), Profile::Tolerant);
+    let [found] = report.diagnostics.as_slice() else { panic!("{report:?}") };
+    assert_eq!(found.code, "blank_line");
+    assert!(found.message.ends_with("(59999 more lines like it)"), "{found}");
+    let report = policy(text.as_bytes(), Profile::Strict);
+    let [found] = report.diagnostics.as_slice() else { panic!("{report:?}") };
+    assert_eq!(found.code, "bad_syntax");
+    assert!(found.message.ends_with("(59999 more lines like it)"), "{found}");
 }
 
 #[test]

@@ -13,7 +13,8 @@ struct Meets {
     event: Event,
 }
 
-/// Who objects, as naive as can be: each rule a sentence.
+/// Who objects, as naive as can be: each rule a sentence, each flag a demand of its own.
+#[allow(clippy::struct_excessive_bools)]
 struct Naive {
     mode: Mode,
     policy: &'static [&'static str],
