@@ -7,6 +7,8 @@ use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
 use mta_sts::lint::{Diagnostic, Severity, Source};
 use serde::Serialize;
 
+use crate::check::text::{harmless, is_hidden};
+
 /// A text that diagnostics are about.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Text<'a> {
@@ -50,12 +52,12 @@ pub(crate) fn human(diagnostics: &[Diagnostic], texts: &[Text<'_>]) -> String {
             Some((text, excerpt)) => {
                 let annotation = AnnotationKind::Primary.span(excerpt.span);
                 let snippet = Snippet::source(excerpt.line)
-                    .path(text.name)
+                    .path(harmless(text.name))
                     .line_start(excerpt.number)
                     .annotation(annotation);
                 title.element(snippet)
             }
-            None => title.elements(text.map(|text| Origin::path(text.name))),
+            None => title.elements(text.map(|text| Origin::path(harmless(text.name)))),
         };
         out.push_str(&renderer.render(&[group.elements(help)]));
         out.push_str("\n\n");
@@ -85,16 +87,12 @@ impl Excerpt {
     }
 }
 
-/// A character that takes a place of its own and cannot steer a terminal.
+/// A character that takes a place of its own and cannot steer a terminal. To escape it here would
+/// move the columns of all that stands behind it.
 fn visible(c: char) -> char {
     match c {
         '\t' => ' ',
-        '\u{a0}'
-        | '\u{feff}'
-        | '\u{200b}'..='\u{200f}'
-        | '\u{202a}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}' => '\u{fffd}',
-        c if c.is_control() => '\u{fffd}',
+        c if is_hidden(c) => '\u{fffd}',
         c => c,
     }
 }
@@ -125,7 +123,26 @@ impl<'a> From<&'a Diagnostic> for Json<'a> {
     }
 }
 
-/// A stranger's text in which nothing can steer a terminal.
-pub(crate) fn printable(text: &str) -> String {
-    text.chars().map(visible).collect()
+#[cfg(test)]
+mod tests {
+    use mta_sts::{Profile, lint};
+
+    use super::*;
+
+    #[test]
+    fn err_an_excerpt_hides_and_obeys_nothing_and_keeps_its_columns() {
+        let hidden = "\u{61c}\u{ad}\u{2028}\u{2029}\u{202e}\u{a0}\u{feff}\u{1b}\u{9b}\u{e0041}";
+        let policy = format!("version: STSv1\nmode: {hidden}x\n");
+        let report = lint::policy(policy.as_bytes(), Profile::Tolerant);
+        let lines = Line::of_file(policy.as_bytes());
+        let texts = [Text { source: Source::Policy, name: "pol\u{61c}icy", lines: &lines }];
+        let plain = anstream::adapter::strip_str(&human(&report.diagnostics, &texts)).to_string();
+        let seen = plain.chars().filter(|c| *c != '\n' && is_hidden(*c)).count();
+        assert_eq!(seen, 0, "{plain:?}");
+        // One place each, so what is behind stays in its column.
+        let shown = format!("mode: {}x", "\u{fffd}".repeat(hidden.chars().count()));
+        assert!(plain.contains(&shown), "{plain}");
+        let column = 7 + hidden.chars().position(|c| c == '\u{1b}').unwrap();
+        assert!(plain.contains(&format!("--> pol\\u{{61c}}icy:2:{column}\n")), "{plain}");
+    }
 }

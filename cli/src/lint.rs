@@ -5,12 +5,13 @@ use std::path::PathBuf;
 
 use mta_sts::lint::{self, Diagnostic, LiveMx, Severity, Source};
 use mta_sts::{
-    DnsName, MAX_POLICY_OCTETS, MxPattern, PolicyError, PolicyId, PolicyRef, Profile,
+    DnsName, MAX_POLICY_OCTETS, MxPattern, Policy, PolicyError, PolicyId, PolicyRef, Profile,
     SelectionError,
 };
 use serde::Serialize;
 
 use crate::args::{self, Format};
+use crate::check::text::harmless;
 use crate::diagnostics::{self, Line, Text};
 use crate::exit::{self, Exit, Failure};
 
@@ -74,7 +75,8 @@ pub(crate) fn run(args: &Args, format: Format) -> Result<Exit, Failure> {
 struct Judged<'a> {
     record: Option<Result<PolicyId, SelectionError>>,
     policy: Option<Result<PolicyRef<'a>, PolicyError>>,
-    mx: Vec<(&'a str, Option<MxPattern<'a>>)>,
+    /// Each host, and the pattern that it matches.
+    mx: Vec<(&'a str, Option<String>)>,
     diagnostics: Vec<Diagnostic>,
 }
 
@@ -101,7 +103,12 @@ impl<'a> Judged<'a> {
             let live: Vec<_> = hosts.iter().map(|host| LiveMx::new(host)).collect();
             diagnostics.extend(lint::against(policy, &live));
         }
-        let matched = |host: &str| valid?.matching(&DnsName::parse(host).ok()?);
+        // A borrowed policy reads its text again for each host.
+        let owned = valid.map(Policy::from);
+        let matched = |host: &str| {
+            let pattern = owned.as_ref()?.matching(&DnsName::parse(host).ok()?)?;
+            Some(pattern.as_str().to_owned())
+        };
         let mx = hosts.iter().map(|host| (&**host, matched(host))).collect();
         Self { record, policy, mx, diagnostics }
     }
@@ -131,7 +138,7 @@ impl<'a> Judged<'a> {
             mx: self
                 .mx
                 .iter()
-                .map(|(host, matched)| MxJson { host, matched: matched.map(MxPattern::as_str) })
+                .map(|(host, matched)| MxJson { host, matched: matched.as_deref() })
                 .collect(),
             diagnostics: self.diagnostics.iter().map(Into::into).collect(),
         }
@@ -177,7 +184,7 @@ impl<'a> Judged<'a> {
             });
         }
         lines.extend(self.mx.iter().map(|(host, matched)| {
-            let host = diagnostics::printable(host);
+            let host = harmless(host);
             match matched {
                 Some(pattern) => format!("mx: {host} matches {pattern}"),
                 None => format!("mx: {host} matches nothing"),

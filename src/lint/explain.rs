@@ -136,13 +136,13 @@ fn mx_help(value: &str, error: MxPatternError) -> String {
     if nearly::is_placeholder(value) || nearly::is_placeholder(bare) {
         return "this is a template that was not filled in: write the name of an MX host".into();
     }
-    if DnsName::parse(bare).is_err() && bare.parse::<core::net::IpAddr>().is_ok() {
+    if bare.parse::<core::net::IpAddr>().is_ok() {
         return "name the host: an address matches no MX host".into();
     }
     if bare.contains(|c: char| c.is_alphabetic() && !c.is_ascii()) {
-        return match DnsName::parse(bare) {
-            Ok(name) => format!("write the name in A-labels: `mx: {name}`"),
-            Err(_) => "write the name in A-labels (`xn--…`)".into(),
+        return match a_labels(bare) {
+            Some(name) => format!("write the name in A-labels: `mx: {name}`"),
+            None => "write the name in A-labels (`xn--…`)".into(),
         };
     }
     let is_host = |text: &str| {
@@ -176,6 +176,14 @@ fn mx_help(value: &str, error: MxPatternError) -> String {
         }
         [] => "write the name of an MX host, such as `mx: mail.example.org`".into(),
     }
+}
+
+/// The name in A-labels. The conversion takes more than linear time, so that what is too long to
+/// be a name is not put to it.
+fn a_labels(text: &str) -> Option<DnsName> {
+    // An A-label has no fewer octets than its U-label has characters, of 4 octets at most.
+    const MAX_OCTETS: usize = 4 * 253;
+    (text.len() <= MAX_OCTETS).then(|| DnsName::parse(text).ok())?
 }
 
 fn is_live(text: &str) -> bool {
@@ -258,4 +266,20 @@ pub(super) fn comment(line: &Line<'_>) -> Option<Diagnostic> {
             .at(line.start_place(), chars(text))
             .help("remove it: one such line makes the whole policy invalid")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(feature = "idna")]
+    #[test]
+    fn ok_only_what_can_be_a_name_is_put_into_a_labels() {
+        let name = a_labels("mx.müller.test").unwrap();
+        assert_eq!(name.as_str(), "mx.xn--mller-kva.test");
+        // A soft hyphen is left out of the A-label: the text would be a name, were it not so long.
+        let padded = |count: usize| format!("m{}ü.test", "\u{ad}".repeat(count));
+        assert!(a_labels(&padded(400)).is_some());
+        assert_eq!(a_labels(&padded(40_000)), None);
+    }
 }

@@ -21,11 +21,13 @@ pub(crate) fn harmless(text: &str) -> String {
     shown
 }
 
-fn is_hidden(c: char) -> bool {
+/// Whether a terminal would obey the character, or nobody sees it or sees it for what it is.
+pub(crate) fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(c,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
+            '\u{a0}' | '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+            | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 /// A length of time in its two largest units, rounded down: `6 days 23 hours`.
@@ -104,6 +106,7 @@ mod tests {
     #[test]
     fn err_what_a_terminal_would_obey_is_escaped_and_what_is_long_is_clipped() {
         assert_eq!(harmless("a\u{1b}[2Jb\r\nc\u{202e}"), "a\\u{1b}[2Jb\\u{d}\\u{a}c\\u{202e}");
+        assert_eq!(harmless("a\u{a0}\u{ad}\u{61c}\u{2028}"), "a\\u{a0}\\u{ad}\\u{61c}\\u{2028}");
         assert_eq!(harmless("\u{9b}31m münchen"), "\\u{9b}31m münchen");
         assert_eq!(harmless(&"x".repeat(5_000)).chars().count(), MAX_CHARS + 1);
     }
