@@ -88,3 +88,8 @@ pub fn system_clock() -> UnixTime {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     UnixTime::from_secs(since.map_or(0, |since| since.as_secs()))
 }
+
+/// The example of the README compiles.
+#[cfg(all(doctest, feature = "tokio"))]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -91,11 +91,16 @@ impl Pair {
         }
     }
 
-    /// What is refused next is what an enforced policy says. Not one of a lookup without its store:
-    /// the model's generations count the changes of one store, the machine's are times.
+    /// The first delivery under an enforced policy is refused, and asks at every gate from then on,
+    /// also after the same policy was fetched again. Not one of a lookup without its store: the
+    /// model's generations count the changes of one store, the machine's are times.
     fn note_refusal(&mut self, turn: &Turn, verdict: &Verdict, outcome: Outcome) {
         let enforced = verdict.policy.as_ref().filter(|policy| policy.mode == model::Mode::Enforce);
-        if let Some(policy) = enforced.filter(|_| turn.world.readable && turn.world.writable) {
+        let Some(policy) = enforced.filter(|_| turn.world.readable && turn.world.writable) else {
+            return;
+        };
+        let last = self.refused.as_ref().map(|(_, refused)| (&refused.id, &refused.text));
+        if last != Some((&policy.id, &policy.text)) {
             self.refused = Some((outcome, policy.refused()));
         }
     }

@@ -199,6 +199,24 @@ fn s5_1_a_new_policy_is_tried_before_a_permanent_failure() {
 }
 
 #[test]
+fn s5_1_the_same_policy_fetched_anew_is_tried_before_a_permanent_failure() {
+    let outcome = outcome(Mode::Enforce);
+    let retry = || refused(&outcome);
+    let held = Held::Entry(outcome.entry().clone());
+    let now = NOW + DAY;
+    let anew = look_for(Recheck::Refresh, held, &id("1"), &serves(Mode::Enforce, WEEK), now);
+    assert_eq!(anew.outcome.status(), Status::Found);
+    for txt in [id("1"), TxtAnswer::Absent(60)] {
+        let gate = |retry: mta_sts::delivery::Retry| {
+            let lookup = retry.recheck(Held::Entry(anew.outcome.entry().clone()));
+            mta_sts_testkit::script::run(lookup, &txt, &fails(), true, at(now + 60)).outcome
+        };
+        assert!(gate(retry()).bounce_token().is_none(), "it is later than the refusal");
+        assert!(gate(refused(&anew.outcome)).bounce_token().is_some());
+    }
+}
+
+#[test]
 fn s5_1_candidates_are_tried_in_the_order_of_dns_and_the_next_one_may_take_the_mail() {
     let mut delivery = delivery(Mode::Enforce);
     assert!(matches!(delivery.candidate(&mx("mx.example.net")), Candidate::Skip(_)));
