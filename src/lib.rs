@@ -154,6 +154,7 @@ pub mod lookup;
 mod mx;
 mod name;
 pub mod policy;
+mod profile;
 pub mod publish;
 pub mod record;
 pub mod schedule;

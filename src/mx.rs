@@ -4,7 +4,7 @@ use core::fmt;
 
 use crate::error::MxPatternError;
 use crate::name::DnsName;
-use crate::policy::Profile;
+use crate::profile::Profile;
 
 /// One value of the field `mx`: a host name, or `*.` and the rest of one.
 ///

@@ -14,22 +14,11 @@ use core::fmt;
 use crate::error::{Place, PolicyError};
 use crate::mx::MxPattern;
 use crate::name::DnsName;
+pub use crate::profile::Profile;
 use lines::{Field, Fields};
 
 /// The longest policy that is read, in octets (RFC 8461 §3.3).
 pub const MAX_POLICY_OCTETS: usize = 65_536;
-
-/// How closely a policy text must keep to the RFC's grammar.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
-pub enum Profile {
-    /// The ABNF of RFC 8461 §3.2 to the letter.
-    Strict,
-    /// Besides: a byte order mark at the start, blank lines, white space before a field name, one
-    /// dot at the end of an `mx`, `_` in the labels of an `mx`.
-    #[default]
-    Tolerant,
-}
 
 /// What a sender does when validation fails (RFC 8461 §5). Ordered from weak to strong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

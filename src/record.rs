@@ -167,32 +167,35 @@ where
     R::Item: IntoIterator,
     <R::Item as IntoIterator>::Item: AsRef<[u8]>,
 {
-    let mut total = 0_usize;
-    let mut count = 0_usize;
-    let mut lone = Err(RecordError::NotSts);
-    let mut candidate = Err(RecordError::NotSts);
-    for record in records {
-        let (begins, id) = read(record);
-        total = total.saturating_add(1);
-        if begins {
-            count = count.saturating_add(1);
-            candidate = id;
-        } else if total == 1 {
-            lone = id;
-        }
-    }
-    // RFC 8461 §3.1: only where there are several are those discarded that do not begin with
-    // "v=STSv1;"; one must remain, and it must be valid.
-    let chosen = match (total, count) {
-        (1, 0) => lone,
-        (_, 1) => candidate,
-        (_, 0) => return Err(SelectionError::Absent),
-        (_, count) => return Err(SelectionError::Several { count }),
-    };
+    let chosen = only(records.into_iter().map(read)).map_err(|count| match count {
+        0 => SelectionError::Absent,
+        count => SelectionError::Several { count },
+    })?;
     chosen.map_err(|error| match error {
         RecordError::NotSts => SelectionError::Absent,
         error => SelectionError::Malformed(error),
     })
+}
+
+/// Of the records of a name, each with whether it begins with the version and `;`, the one that
+/// counts.
+///
+/// RFC 8461 §3.1, and RFC 8460 §3 alike: only where there are several are those discarded that do
+/// not begin so; one must remain.
+///
+/// # Errors
+/// How many there are instead.
+pub(crate) fn only<T>(records: impl Iterator<Item = (bool, T)>) -> Result<T, usize> {
+    let (mut total, mut count) = (0_usize, 0_usize);
+    let mut chosen = None;
+    for (begins, record) in records {
+        total = total.saturating_add(1);
+        count = count.saturating_add(usize::from(begins));
+        if begins || total == 1 {
+            chosen = Some(record);
+        }
+    }
+    chosen.filter(|_| count == 1 || total == 1).ok_or(count)
 }
 
 /// At most `limit` octets of the records, for a report: one line each.

@@ -10,6 +10,7 @@ use super::error::{TlsrptRecordError as Error, TlsrptSelectionError};
 use super::uri::{self, ReportUri};
 use crate::error::NameError;
 use crate::name::{DnsName, PolicyDomain};
+use crate::record::only;
 
 const VERSION: &[u8] = b"v=TLSRPTv1";
 /// Octets that the strings of a TXT record can have together (RFC 1035 §3.2.1).
@@ -159,29 +160,13 @@ where
     R::Item: IntoIterator,
     <R::Item as IntoIterator>::Item: AsRef<[u8]>,
 {
-    let mut total = 0_usize;
-    let mut count = 0_usize;
-    let mut lone = Vec::new();
-    let mut candidate = Vec::new();
-    for record in records {
-        let text = join(record);
-        total = total.saturating_add(1);
-        let begins = text.strip_prefix(VERSION).is_some_and(|rest| rest.starts_with(b";"));
-        if begins {
-            count = count.saturating_add(1);
-            candidate = text;
-        } else if total == 1 {
-            lone = text;
-        }
-    }
-    // RFC 8460 §3: only where there are several are those discarded that do not begin with
-    // "v=TLSRPTv1;"; one must remain, and it must be valid.
-    let chosen = match (total, count) {
-        (1, 0) => lone,
-        (_, 1) => candidate,
-        (_, 0) => return Err(TlsrptSelectionError::Absent),
-        (_, count) => return Err(TlsrptSelectionError::Several { count }),
-    };
+    let begins =
+        |text: &[u8]| text.strip_prefix(VERSION).is_some_and(|rest| rest.starts_with(b";"));
+    let texts = records.into_iter().map(join).map(|text| (begins(&text), text));
+    let chosen = only(texts).map_err(|count| match count {
+        0 => TlsrptSelectionError::Absent,
+        count => TlsrptSelectionError::Several { count },
+    })?;
     match TlsrptRecord::parse(&chosen) {
         Ok(record) => Ok(record.into_owned()),
         Err(Error::NotTlsrpt) => Err(TlsrptSelectionError::Absent),
