@@ -59,6 +59,14 @@
 //! let step = query.ended(now); // no body was asked for
 //! # }
 //! ```
+//! ```compile_fail,E0382
+//! # use mta_sts::lookup::{FetchPolicy, Head};
+//! # fn f(first: FetchPolicy, second: FetchPolicy, head: Head<'_>, now: mta_sts::UnixTime) {
+//! let verified = mta_sts::PolicyHostVerified::assertion(first.host());
+//! let a = first.responded(verified, head, now);
+//! let b = second.responded(verified, head, now); // the word was spent
+//! # }
+//! ```
 //! ```compile_fail,E0423
 //! # fn f(fetch: mta_sts::lookup::FetchPolicy) {
 //! let verified = mta_sts::PolicyHostVerified("mta-sts.example.com".into()); // only by assertion

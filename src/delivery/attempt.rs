@@ -21,6 +21,14 @@ pub enum TlsDuty {
 }
 
 /// A candidate to connect to. It ends in a verdict; given up without one it counts for nothing.
+///
+/// ```compile_fail,E0382
+/// # use mta_sts::delivery::{Attempt, Delivery};
+/// # fn f(attempt: Attempt, delivery: &mut Delivery) {
+/// let first = attempt.no_starttls(delivery);
+/// let second = attempt.tls_unverified(delivery); // it has its verdict
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "an attempt ends in a verdict"]
 pub struct Attempt {

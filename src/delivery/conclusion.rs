@@ -22,7 +22,7 @@ pub enum Conclusion {
 ///
 /// Neither can be made up: there is no permission to bounce without the gate's own lookup,
 ///
-/// ```compile_fail,E0277
+/// ```compile_fail,E0308
 /// # fn f(outcome: mta_sts::Outcome) {
 /// let token = mta_sts::BounceToken::from(outcome);
 /// # }
@@ -33,6 +33,15 @@ pub enum Conclusion {
 /// ```compile_fail,E0560
 /// # fn f(token: mta_sts::BounceToken, other: mta_sts::PolicyDomain) {
 /// let token = mta_sts::BounceToken { domain: other, ..token };
+/// # }
+/// ```
+///
+/// Each refusal is rechecked by one lookup:
+///
+/// ```compile_fail,E0382
+/// # fn f(retry: mta_sts::delivery::Retry) {
+/// let first = retry.recheck(mta_sts::Held::Nothing);
+/// let second = retry.recheck(mta_sts::Held::Nothing); // it was rechecked
 /// # }
 /// ```
 #[derive(Debug)]

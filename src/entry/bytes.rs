@@ -32,7 +32,7 @@ impl Entry {
         long(&mut out, self.memory.stamp);
         long(&mut out, self.memory.until.as_secs());
         long(&mut out, self.memory.generation);
-        out.push(self.budget.restarts);
+        long(&mut out, self.budget.restarts);
         long(&mut out, self.budget.full_at.as_secs());
         out.push(u8::try_from(self.failures.0.len()).unwrap_or(u8::MAX));
         for failure in &self.failures.0 {
@@ -162,7 +162,7 @@ impl<'a> Reader<'a> {
         let inserted_at = self.time()?;
         let last_used = self.time()?;
         let memory = self.memory()?;
-        let budget = Budget { restarts: self.byte()?, full_at: self.time()? };
+        let budget = Budget { restarts: self.long()?, full_at: self.time()? };
         let failures = self.failures()?;
         let held = match self.byte()? {
             0 if self.0.is_empty() => None,

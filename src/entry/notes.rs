@@ -157,7 +157,7 @@ impl Failures {
 pub(super) struct Budget {
     /// Grows where `full_at` was found too far away, as after a clock was set back, and started
     /// anew: so that the new one wins.
-    pub(super) restarts: u8,
+    pub(super) restarts: u64,
     /// When the whole burst may be made again.
     pub(super) full_at: UnixTime,
 }

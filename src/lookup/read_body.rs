@@ -15,6 +15,13 @@ use crate::time::UnixTime;
 
 /// Hand over the body by [`chunk`](Self::chunk), then reply by [`ended`](Self::ended) where it came
 /// whole, by [`failed`](Self::failed) where it did not.
+///
+/// ```compile_fail,E0382
+/// # fn f(mut body: mta_sts::lookup::ReadBody, now: mta_sts::UnixTime) {
+/// let step = body.ended(now);
+/// let more = body.chunk(b"more"); // the body has ended
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "a lookup goes on only by a reply"]
 pub struct ReadBody {
