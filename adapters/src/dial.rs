@@ -45,3 +45,9 @@ pub(crate) fn telling(failure: &FetchFailure) -> u8 {
         _ => 2,
     }
 }
+
+/// The value of a field of the head; those of several fields of one name are joined by commas.
+pub(crate) fn joined<'a>(values: impl Iterator<Item = &'a [u8]>) -> Option<Vec<u8>> {
+    let values: Vec<_> = values.collect();
+    (!values.is_empty()).then(|| values.join(&b", "[..]))
+}

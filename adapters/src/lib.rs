@@ -58,6 +58,8 @@ mod store;
 mod tls;
 #[cfg(feature = "tokio")]
 pub mod tokio;
+#[cfg(any(feature = "blocking", feature = "tokio"))]
+mod writing;
 
 use std::pin::Pin;
 use std::sync::Arc;

@@ -1,5 +1,6 @@
 //! Every rule of a delivery alone; all of them together are in `naive`.
 
+mod demands;
 mod naive;
 
 use alloc::format;
@@ -44,6 +45,10 @@ fn done(step: Step) -> Outcome {
 
 fn plain() -> Requirements {
     Requirements::default()
+}
+
+fn forced(patterns: &[&'static str]) -> Requirements {
+    plain().with_demand(Demand::forced(patterns.iter().copied()).unwrap())
 }
 
 /// A delivery under a policy that allows [`GOOD`], or under none.
@@ -243,110 +248,6 @@ fn ok_dane_takes_the_place_of_a_policy_only_where_it_may() {
         assert!(judge(&mut delivery, GOOD, dane, fault).0);
         assert!(!judge(&mut delivery, GOOD, dane, Event::Verified).0);
     }
-}
-
-#[test]
-fn ok_tls_required_no_lifts_enforcement_and_keeps_the_report() {
-    for event in EVENTS {
-        let mut delivery = under(Some(Mode::Enforce), plain().with_tls_required_no(true));
-        let refused = event == Event::ConnectionFailed;
-        assert_eq!(judge(&mut delivery, GOOD, Dane::NotKnown, event), (refused, event.kind()));
-    }
-    let mut delivery = under(Some(Mode::Enforce), plain().with_tls_required_no(true));
-    let foreign = judge(&mut delivery, FOREIGN, Dane::NotKnown, Event::Verified);
-    assert_eq!(foreign, (false, Some(FailureKind::MxMismatch)));
-    assert_eq!(end(delivery), End::Open);
-}
-
-#[test]
-fn err_requiretls_takes_precedence_over_tls_required_no() {
-    let both = plain().with_tls_required_no(true).with_require_tls(true);
-    let mut delivery = under(Some(Mode::Enforce), both);
-    assert!(judge(&mut delivery, GOOD, Dane::NotKnown, Event::NoStarttls).0);
-    assert_eq!(end(delivery), End::Retry);
-}
-
-#[test]
-fn err_requiretls_wants_a_verified_host_that_something_vouches_for() {
-    let requirements = plain().with_require_tls(true);
-    // Nothing vouches for the name.
-    for mode in [Some(Mode::None), None] {
-        let mut delivery = under(mode, requirements.clone());
-        let verdict = judge(&mut delivery, GOOD, Dane::Absent, Event::Verified);
-        assert_eq!(verdict, (true, Some(FailureKind::NotVouchedFor)));
-        assert_eq!(end(delivery), End::LocalDemand);
-        // A name that DNSSEC signs vouches for itself; the certificate is still demanded.
-        let mut delivery = under(mode, requirements.clone()).with_secure_mx(true);
-        assert_eq!(judge(&mut delivery, GOOD, Dane::Absent, Event::Verified), (false, None));
-        assert!(judge(&mut delivery, GOOD, Dane::Absent, Event::Unverified).0);
-        let mut delivery = under(mode, requirements.clone());
-        assert!(!judge(&mut delivery, GOOD, Dane::Passed, Event::Unverified).0);
-        assert_eq!(end(delivery), End::Open);
-    }
-    // A policy does, be it only in mode testing; its own failures are the sender's then.
-    let mut delivery = under(Some(Mode::Testing), requirements.clone());
-    assert_eq!(judge(&mut delivery, GOOD, Dane::Absent, Event::Verified), (false, None));
-    assert!(judge(&mut delivery, GOOD, Dane::Absent, Event::Unverified).0);
-    assert_eq!(end(delivery), End::LocalDemand);
-    // DANE may vouch for a name that no policy has.
-    let mut delivery = under(Some(Mode::Testing), requirements);
-    let verdict = judge(&mut delivery, FOREIGN, Dane::Passed, Event::Unverified);
-    assert_eq!(verdict, (false, Some(FailureKind::MxMismatch)));
-}
-
-fn forced(patterns: &[&'static str]) -> Requirements {
-    plain().with_demand(Demand::forced(patterns.iter().copied()).unwrap())
-}
-
-#[test]
-fn err_a_forced_demand_is_lowered_by_nothing() {
-    for mode in [Some(Mode::Testing), Some(Mode::None), None] {
-        for requirements in [forced(&[GOOD]), forced(&[GOOD]).with_tls_required_no(true)] {
-            for event in EVENTS {
-                let mut delivery = under(mode, requirements.clone());
-                let refused = event != Event::Verified;
-                let verdict = judge(&mut delivery, GOOD, Dane::Absent, event);
-                assert_eq!(verdict, (refused, event.kind()), "{event:?}");
-                let demanded = refused && event != Event::ConnectionFailed;
-                let expected = if demanded { End::LocalDemand } else { End::Open };
-                assert_eq!(end(delivery), expected);
-            }
-            let mut delivery = under(mode, requirements);
-            let verdict = judge(&mut delivery, FOREIGN, Dane::Absent, Event::Verified);
-            assert_eq!(verdict, (true, Some(FailureKind::NotVouchedFor)));
-            // Nor does DANE lend another host the operator's trust: it speaks of certificates.
-            let requirements = forced(&[GOOD]).with_dane_sufficient(true);
-            let mut delivery = under(mode, requirements);
-            assert!(judge(&mut delivery, FOREIGN, Dane::Passed, Event::Verified).0);
-            assert!(!judge(&mut delivery, GOOD, Dane::Passed, Event::Unverified).0);
-        }
-    }
-}
-
-#[test]
-fn err_a_forced_demand_and_an_enforced_policy_must_both_allow_the_host() {
-    let mut delivery = under(Some(Mode::Enforce), forced(&["*.example.net"]));
-    assert!(judge(&mut delivery, GOOD, Dane::Absent, Event::Verified).0);
-    assert_eq!(end(delivery), End::LocalDemand, "the policy allows it");
-    let mut delivery = under(Some(Mode::Enforce), forced(&["*.example.net"]));
-    assert!(judge(&mut delivery, FOREIGN, Dane::Absent, Event::Verified).0);
-    assert_eq!(end(delivery), End::Retry, "the policy does not");
-    let mut delivery = under(Some(Mode::Enforce), forced(&["*.example.com", "*.example.net"]));
-    assert!(!judge(&mut delivery, GOOD, Dane::Absent, Event::Verified).0);
-}
-
-#[test]
-fn err_forced_patterns_are_valid_and_not_none() {
-    assert!(Demand::forced([]).is_err());
-    assert!(Demand::forced([GOOD, "*"]).is_err());
-}
-
-#[test]
-fn ok_an_operator_may_turn_the_policy_off() {
-    let mut delivery = under(Some(Mode::Enforce), plain().with_demand(Demand::Off));
-    assert!(delivery.policy().is_none());
-    assert_eq!(judge(&mut delivery, FOREIGN, Dane::NotKnown, Event::NoStarttls), (false, None));
-    assert_eq!(end(delivery), End::Open);
 }
 
 #[test]

@@ -150,7 +150,7 @@ impl Outcome {
     /// The policy to apply to the delivery at hand; `None` where there is none or none is known
     /// (see [`status`](Self::status)). A policy of mode `none` is a policy.
     pub fn policy(&self) -> Option<&HeldPolicy> {
-        self.transient.as_ref().or_else(|| self.entry.policy(self.decided_at))
+        self.interim(self.decided_at)
     }
 
     /// The policy to apply while the lookup still waits for the store.

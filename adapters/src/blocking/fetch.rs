@@ -21,7 +21,7 @@ use ureq::unversioned::transport::{
 };
 
 use super::Dns;
-use crate::dial::{MAX_HEAD, dialable, share, telling};
+use crate::dial::{MAX_HEAD, dialable, joined, share, telling};
 use crate::tls::{connection_failure, handshake_failure};
 use crate::{Request, Response};
 
@@ -135,16 +135,13 @@ impl Https for UreqHttps {
             .call()
             .map_err(|error| head_failure(&error))?;
         let (head, body) = response.into_parts();
-        let joined = |name: HeaderName| {
-            let values: Vec<_> =
-                head.headers.get_all(name).iter().map(HeaderValue::as_bytes).collect();
-            (!values.is_empty()).then(|| values.join(&b", "[..]))
-        };
+        let field =
+            |name: HeaderName| joined(head.headers.get_all(name).iter().map(HeaderValue::as_bytes));
         Ok(Response {
             verified,
             status: head.status.as_u16(),
-            content_type: joined(CONTENT_TYPE),
-            content_encoding: joined(CONTENT_ENCODING),
+            content_type: field(CONTENT_TYPE),
+            content_encoding: field(CONTENT_ENCODING),
             body: Box::new(UreqBody(Mutex::new(Box::new(body.into_reader())))),
         })
     }

@@ -22,7 +22,7 @@ use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::dial::{MAX_HEAD, dialable, share, telling};
+use crate::dial::{MAX_HEAD, dialable, joined, share, telling};
 use crate::tls::{connection_failure, handshake_failure};
 use crate::{Body, BoxFuture, Dns, Https, Request, Response};
 
@@ -56,16 +56,13 @@ impl HyperHttps {
         let asked = self.request(&request)?;
         let response = sender.send_request(asked).await.map_err(|error| head_failure(&error))?;
         let (head, body) = response.into_parts();
-        let joined = |name: HeaderName| {
-            let values: Vec<_> =
-                head.headers.get_all(name).iter().map(HeaderValue::as_bytes).collect();
-            (!values.is_empty()).then(|| values.join(&b", "[..]))
-        };
+        let field =
+            |name: HeaderName| joined(head.headers.get_all(name).iter().map(HeaderValue::as_bytes));
         Ok(Response {
             verified,
             status: head.status.as_u16(),
-            content_type: joined(CONTENT_TYPE),
-            content_encoding: joined(CONTENT_ENCODING),
+            content_type: field(CONTENT_TYPE),
+            content_encoding: field(CONTENT_ENCODING),
             body: Box::new(HyperBody { body, _connection: connection }),
         })
     }
