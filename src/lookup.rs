@@ -17,7 +17,6 @@ mod store;
 use crate::entry::{Entry, HeldPolicy};
 use crate::name::PolicyDomain;
 use crate::time::UnixTime;
-use decide::Context;
 use gate::Refused;
 
 pub use fetch_policy::{FetchPolicy, Head, POLICY_PATH};
@@ -114,6 +113,30 @@ impl Lookup {
 
     /// Starts: either nothing is due and the answer is at once [`Step::Done`], or DNS is asked.
     pub fn start(self, now: UnixTime) -> Step {
+        decide::started(self.context(now), now)
+    }
+
+    /// The answer without asking anybody, for a caller whose patience is over, while another lookup
+    /// of the same domain goes on: what is held, or that nothing is known. Where something is due
+    /// it comes with [`Problem::NotAwaited`].
+    ///
+    /// Nothing is learnt by it, so its entry needs no store, and it never lets a mail bounce.
+    ///
+    /// ```
+    /// use mta_sts::{Lookup, PolicyDomain, Problem, Status, UnixTime};
+    ///
+    /// let now = UnixTime::from_secs(1_800_000_000);
+    /// let outcome = Lookup::new(PolicyDomain::parse("example.com")?).interim(now);
+    /// // Nobody has asked yet: that is not the same as "has no policy".
+    /// assert_eq!(outcome.status(), Status::Unknown);
+    /// assert_eq!(outcome.problem(), Some(&Problem::NotAwaited));
+    /// # Ok::<(), mta_sts::NameError>(())
+    /// ```
+    pub fn interim(self, now: UnixTime) -> Outcome {
+        decide::unasked(self.context(now), now)
+    }
+
+    fn context(self, now: UnixTime) -> decide::Context {
         let (mut entry, readable) = match self.held {
             Held::Entry(entry) if entry.domain() == &self.domain => (entry, true),
             Held::Nothing => (Entry::new(self.domain, now), true),
@@ -123,7 +146,7 @@ impl Lookup {
             entry.touch(now);
         }
         let (recheck, limits, gate) = (self.recheck, self.limits, self.gate);
-        decide::started(Context { entry, readable, recheck, limits, gate }, now)
+        decide::Context { entry, readable, recheck, limits, gate }
     }
 }
 

@@ -66,6 +66,36 @@ fn s6_what_is_reported_of_a_lookup() {
 }
 
 #[test]
+fn ok_who_cannot_wait_gets_what_is_held_and_nothing_is_learnt_by_it() {
+    let interim = |held: Held, now| Lookup::new(domain()).held(held).interim(now);
+    for mode in ["enforce", "testing", "none"] {
+        let entry = holding(mode);
+        // Within the time of the record nothing is due.
+        let outcome = interim(Held::Entry(entry.clone()), MONDAY);
+        assert_eq!((outcome.status(), outcome.problem()), (Status::Confirmed, None));
+        let outcome = interim(Held::Entry(entry.clone()), TUESDAY);
+        assert_eq!(outcome.status(), Status::Held);
+        assert_eq!(outcome.problem(), Some(&Problem::NotAwaited));
+        assert_eq!(outcome.policy(), entry.policy(TUESDAY));
+        assert_eq!(outcome.entry().to_bytes(), {
+            let mut used = entry.clone();
+            used.touch(TUESDAY);
+            used.to_bytes()
+        });
+        assert!(!outcome.is_reportable() && outcome.alert(TUESDAY).is_none());
+        assert!(outcome.is_persisted() && outcome.bounce_token().is_none());
+        // Not a moment longer than it is held.
+        let over = interim(Held::Entry(entry), MONDAY.plus_secs(604_800));
+        assert_eq!((over.status(), over.policy()), (Status::Unknown, None));
+    }
+    let nothing = interim(Held::Nothing, MONDAY);
+    assert_eq!((nothing.status(), nothing.policy()), (Status::Unknown, None));
+    let unreadable = interim(Held::Unreadable, MONDAY);
+    assert_eq!(unreadable.status(), Status::Unknown);
+    assert_eq!(unreadable.problem(), Some(&Problem::StoreUnreadable));
+}
+
+#[test]
 fn ok_an_alert_tells_the_time_left() {
     let outcome = on_tuesday(Held::Entry(holding("enforce")), &TxtAnswer::silence(), &failing());
     let (problem, left) = outcome.alert(TUESDAY).unwrap();

@@ -64,6 +64,18 @@ pub(super) fn started(context: Context, now: UnixTime) -> Step {
     }
 }
 
+/// The answer for who cannot wait for one: a lookup that has not ended says nothing of absence.
+pub(super) fn unasked(context: Context, now: UnixTime) -> Outcome {
+    let decision = context.entry.decide(context.entry.domain(), now);
+    let (status, problem) = if let Some(decision) = decision {
+        (decision.status(), decision.problem())
+    } else {
+        let problem = context.readable.then_some(Problem::NotAwaited);
+        (without_fetch(&context, Status::Unknown, now), problem)
+    };
+    outcome(context, status, problem, Asked::Nothing, now)
+}
+
 /// DNS announces `id`.
 pub(super) fn id_announced(
     mut context: Box<Context>,

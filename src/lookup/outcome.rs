@@ -199,7 +199,8 @@ impl Outcome {
     /// it will still protect. Nothing where the policy's mode is `none` (RFC 8461 §3.3, §10.2).
     pub fn alert(&self, now: UnixTime) -> Option<(&Problem, Duration)> {
         let held = self.entry.policy(now).filter(|held| held.policy().mode() != Mode::None)?;
-        self.problem().map(|problem| (problem, held.expires_in(now)))
+        let problem = self.problem().filter(|problem| **problem != Problem::NotAwaited);
+        problem.map(|problem| (problem, held.expires_in(now)))
     }
 
     /// Whether the problem belongs in a report (RFC 8461 §6): a fetch failed although a record
@@ -207,7 +208,8 @@ impl Outcome {
     pub fn is_reportable(&self) -> bool {
         let held = self.entry.policy(self.decided_at).map(|held| held.policy().mode());
         match (&self.problem, held) {
-            (None | Some(Problem::StoreUnreadable), _) | (_, Some(Mode::None)) => false,
+            (None | Some(Problem::StoreUnreadable | Problem::NotAwaited), _)
+            | (_, Some(Mode::None)) => false,
             (Some(_), Some(_)) => true,
             (Some(Problem::Fetch(_) | Problem::PolicyInvalid { .. }), None) => true,
             (Some(_), None) => false,

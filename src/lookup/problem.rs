@@ -22,6 +22,10 @@ pub enum Problem {
     /// The store could not be read: what it holds, if anything, is not known.
     #[error("the store could not be read")]
     StoreUnreadable,
+    /// The caller had to decide before the lookup had ended (see
+    /// [`Lookup::interim`](crate::Lookup::interim)). It is nobody's fault, and no alert.
+    #[error("the lookup had not ended when the answer was needed")]
+    NotAwaited,
     /// A policy is held, and its domain publishes no record any more.
     #[error("the domain of a held policy publishes no MTA-STS record")]
     RecordAbsent,
@@ -88,11 +92,12 @@ pub(super) fn lossy(bytes: &[u8], limit: usize) -> Box<str> {
 
 impl Problem {
     /// The short name of the kind of problem, stable for scripts: `store-unreadable`,
-    /// `record-absent`, `several-records`, `record-malformed`, `no-answer`, `backing-off`,
-    /// `fetch-limited`, `policy-fetch`, `policy-certificate` or `policy-invalid`.
+    /// `not-awaited`, `record-absent`, `several-records`, `record-malformed`, `no-answer`,
+    /// `backing-off`, `fetch-limited`, `policy-fetch`, `policy-certificate` or `policy-invalid`.
     pub const fn code(&self) -> &'static str {
         match self {
             Self::StoreUnreadable => "store-unreadable",
+            Self::NotAwaited => "not-awaited",
             Self::RecordAbsent => "record-absent",
             Self::SeveralRecords { .. } => "several-records",
             Self::RecordMalformed { .. } => "record-malformed",
@@ -139,9 +144,10 @@ impl Problem {
                 "missing_mx" => "policy-missing-mx",
                 _ => "policy-invalid",
             }),
-            Self::StoreUnreadable | Self::BackingOff { .. } | Self::FetchLimited { .. } => {
-                Cow::Borrowed(self.code())
-            }
+            Self::StoreUnreadable
+            | Self::NotAwaited
+            | Self::BackingOff { .. }
+            | Self::FetchLimited { .. } => Cow::Borrowed(self.code()),
         }
     }
 }
