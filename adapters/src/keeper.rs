@@ -177,7 +177,13 @@ impl Keeper {
         let entries: Vec<Arc<Entry>> =
             domains.iter().filter_map(|domain| self.memory.peek(domain)).map(|s| s.entry).collect();
         let plain: Vec<Entry> = entries.iter().map(|entry| Entry::clone(entry)).collect();
-        match self.watch(store.merge_all(&plain)) {
+        // Policies that the store did not take when they were found may be among them.
+        let urgency = if plain.iter().any(|entry| entry.generation() > 0) {
+            Urgency::Durable
+        } else {
+            Urgency::Lazy
+        };
+        match self.watch(store.merge_all(&plain, urgency)) {
             Ok(()) => entries.iter().for_each(|entry| self.memory.written(entry)),
             Err(StoreError::Entry(_)) => self.flush_singly(store, &entries)?,
             Err(error) => {

@@ -33,12 +33,13 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// [`StoreError`] where nothing was changed.
     fn merge(&self, entry: &Entry, urgency: Urgency) -> Result<(), StoreError>;
 
-    /// [`merge`](Self::merge) for many entries, none of them urgent.
+    /// [`merge`](Self::merge) for many entries, in fewer steps where the store can.
     ///
     /// # Errors
-    /// [`StoreError`]: some of the entries may not have been merged.
-    fn merge_all(&self, entries: &[Entry]) -> Result<(), StoreError> {
-        entries.iter().try_for_each(|entry| self.merge(entry, Urgency::Lazy))
+    /// [`StoreError`]: some of the entries may not have been merged. [`StoreError::Entry`]: what is
+    /// held for one of them is no entry, and all others were merged, or may be one by one.
+    fn merge_all(&self, entries: &[Entry], urgency: Urgency) -> Result<(), StoreError> {
+        entries.iter().try_for_each(|entry| self.merge(entry, urgency))
     }
 
     /// Drops what is held for `domain`, be it an entry or not; says whether there was something.
@@ -75,6 +76,28 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
         }
         Ok(disposable.len())
     }
+
+    /// Drops what is held and is no entry, and says for which domains. Until then such a domain is
+    /// [unreadable](mta_sts::Held::Unreadable), for nobody knows what protected it; afterwards it
+    /// is one that was never seen. What a later version wrote is not damaged, and stays.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the storage failed; some may have been dropped.
+    fn remove_unreadable(&self) -> Result<Vec<String>, StoreError> {
+        let mut unreadable = Vec::new();
+        self.visit(&mut |stored| {
+            if stored.is_damaged() {
+                unreadable.push(stored.domain);
+            }
+            ControlFlow::Continue(())
+        })?;
+        for name in &unreadable {
+            if let Ok(domain) = PolicyDomain::parse(name) {
+                self.remove(&domain)?;
+            }
+        }
+        Ok(unreadable)
+    }
 }
 
 /// What a store holds for one domain.
@@ -88,6 +111,13 @@ pub struct Stored {
     pub entry: Result<Entry, EntryError>,
 }
 
+impl Stored {
+    /// Whether it is no entry, and none of a later version either.
+    pub fn is_damaged(&self) -> bool {
+        !matches!(self.entry, Ok(_) | Err(EntryError::Version { .. }))
+    }
+}
+
 impl<S: Store + ?Sized> Store for Arc<S> {
     fn get(&self, domain: &PolicyDomain) -> Result<Option<Entry>, StoreError> {
         (**self).get(domain)
@@ -97,8 +127,8 @@ impl<S: Store + ?Sized> Store for Arc<S> {
         (**self).merge(entry, urgency)
     }
 
-    fn merge_all(&self, entries: &[Entry]) -> Result<(), StoreError> {
-        (**self).merge_all(entries)
+    fn merge_all(&self, entries: &[Entry], urgency: Urgency) -> Result<(), StoreError> {
+        (**self).merge_all(entries, urgency)
     }
 
     fn remove(&self, domain: &PolicyDomain) -> Result<bool, StoreError> {
@@ -108,4 +138,31 @@ impl<S: Store + ?Sized> Store for Arc<S> {
     fn visit(&self, visit: &mut dyn FnMut(Stored) -> ControlFlow<()>) -> Result<(), StoreError> {
         (**self).visit(visit)
     }
+
+    fn prune(&self, now: UnixTime) -> Result<usize, StoreError> {
+        (**self).prune(now)
+    }
+
+    fn remove_unreadable(&self) -> Result<Vec<String>, StoreError> {
+        (**self).remove_unreadable()
+    }
+}
+
+/// The entry merged into the bytes that a store holds: what is to be written, if anything. What is
+/// held and is no entry gives way as [`Store::merge`] says.
+#[cfg(feature = "sqlite")]
+pub(crate) fn merged(entry: &Entry, held: Option<&[u8]>) -> Result<Option<Entry>, EntryError> {
+    let Some(bytes) = held else { return Ok(Some(entry.clone())) };
+    let held = match Entry::from_bytes(entry.domain(), bytes) {
+        Ok(held) => held,
+        // Nobody knows what it protected, so it gives way to a policy only; and what a later
+        // version wrote is not damaged.
+        Err(error @ EntryError::Version { .. }) => return Err(error),
+        Err(error) if entry.generation() == 0 => return Err(error),
+        Err(_) => return Ok(Some(entry.clone())),
+    };
+    let mut merged = entry.clone();
+    // Both are of the one domain: there is nothing that could fail.
+    let _ = merged.merge(held.clone());
+    Ok((merged != held).then_some(merged))
 }
