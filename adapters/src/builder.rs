@@ -1,11 +1,12 @@
 //! What the makings of both clients have in common.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use mta_sts::Limits;
 
-use crate::dial::USER_AGENT;
+use crate::dial::{Dial, USER_AGENT};
 use crate::memory::DEFAULT_CAPACITY;
 use crate::tls::{CryptoProvider, Roots, TlsOptions};
 use crate::{Clock, Store, system_clock};
@@ -22,8 +23,7 @@ pub struct Builder<D: ?Sized, H: ?Sized> {
     pub(crate) limits: Limits,
     pub(crate) memory_entries: usize,
     pub(crate) concurrent_fetches: usize,
-    pub(crate) port: u16,
-    pub(crate) any_address: bool,
+    pub(crate) dial: Dial,
     pub(crate) user_agent: String,
 }
 
@@ -38,8 +38,7 @@ impl<D: ?Sized, H: ?Sized> Builder<D, H> {
             limits: Limits::default(),
             memory_entries: DEFAULT_CAPACITY,
             concurrent_fetches: 64,
-            port: 443,
-            any_address: false,
+            dial: Dial::new(),
             user_agent: USER_AGENT.to_owned(),
         }
     }
@@ -98,14 +97,25 @@ impl<D: ?Sized, H: ?Sized> Builder<D, H> {
     /// The port of Policy Hosts in place of 443: for tests and demonstrations. RFC 8461 §3.3 knows
     /// no other than the one of `https`.
     pub fn policy_port(mut self, port: u16) -> Self {
-        self.port = port;
+        self.dial.port = port;
         self
     }
 
     /// Dials Policy Hosts at any address, also inside the own network: for tests and
     /// demonstrations, and for who publishes policies on private addresses.
     pub fn allow_private_addresses(mut self, allow: bool) -> Self {
-        self.any_address = allow;
+        self.dial.any_address = allow;
+        self
+    }
+
+    /// Connects elsewhere in place of an address that DNS gave and the filter let pass: for tests
+    /// and demonstrations, whose Policy Hosts are not where DNS says. The certificate is verified
+    /// as ever.
+    pub fn connect_elsewhere(
+        mut self,
+        detour: impl Fn(SocketAddr) -> SocketAddr + Send + Sync + 'static,
+    ) -> Self {
+        self.dial.detour = Some(Arc::new(detour));
         self
     }
 
@@ -127,8 +137,7 @@ impl<D: ?Sized, H: ?Sized> Clone for Builder<D, H> {
             limits: self.limits,
             memory_entries: self.memory_entries,
             concurrent_fetches: self.concurrent_fetches,
-            port: self.port,
-            any_address: self.any_address,
+            dial: self.dial.clone(),
             user_agent: self.user_agent.clone(),
         }
     }

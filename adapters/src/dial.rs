@@ -1,6 +1,8 @@
 //! Which addresses of a Policy Host are dialled, and what it means that none of them would do.
 
-use std::net::IpAddr;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use mta_sts::{FetchFailure, policy_host_address};
@@ -12,21 +14,54 @@ pub(crate) const MAX_HEAD: usize = 32 * 1024;
 /// What a fetch says of itself unless set.
 pub(crate) const USER_AGENT: &str = concat!("mta-sts/", env!("CARGO_PKG_VERSION"), " (RFC 8461)");
 
-/// The addresses that may be dialled, at most [`MAX_ADDRESSES`].
-pub(crate) fn dialable(addresses: &[IpAddr], any: bool) -> Result<Vec<IpAddr>, FetchFailure> {
-    let mut refused = None;
-    let mut allowed = Vec::with_capacity(MAX_ADDRESSES);
-    for address in addresses {
-        match policy_host_address(*address) {
-            Err(class) if !any => refused = refused.or(Some(class)),
-            _ if allowed.len() < MAX_ADDRESSES => allowed.push(*address),
-            _ => {}
+/// Leads from an address that may be dialled to the one that is.
+type Detour = Arc<dyn Fn(SocketAddr) -> SocketAddr + Send + Sync>;
+
+/// Where Policy Hosts are dialled.
+#[derive(Clone)]
+pub(crate) struct Dial {
+    pub(crate) port: u16,
+    /// Whether the filter lets every address pass.
+    pub(crate) any_address: bool,
+    pub(crate) detour: Option<Detour>,
+}
+
+impl Dial {
+    /// The port of `https`, and only what the filter lets pass.
+    pub(crate) fn new() -> Self {
+        Self { port: 443, any_address: false, detour: None }
+    }
+
+    /// Where to dial for these addresses of a host, at most [`MAX_ADDRESSES`] of them.
+    pub(crate) fn targets(&self, addresses: &[IpAddr]) -> Result<Vec<SocketAddr>, FetchFailure> {
+        let mut refused = None;
+        let mut allowed = Vec::with_capacity(MAX_ADDRESSES);
+        for address in addresses {
+            match policy_host_address(*address) {
+                Err(class) if !self.any_address => refused = refused.or(Some(class)),
+                _ if allowed.len() < MAX_ADDRESSES => allowed.push(self.target(*address)),
+                _ => {}
+            }
+        }
+        match refused {
+            Some(class) if allowed.is_empty() => Err(FetchFailure::Address(class)),
+            _ if allowed.is_empty() => Err(FetchFailure::NoAddress),
+            _ => Ok(allowed),
         }
     }
-    match refused {
-        Some(class) if allowed.is_empty() => Err(FetchFailure::Address(class)),
-        _ if allowed.is_empty() => Err(FetchFailure::NoAddress),
-        _ => Ok(allowed),
+
+    fn target(&self, address: IpAddr) -> SocketAddr {
+        let target = SocketAddr::new(address, self.port);
+        self.detour.as_ref().map_or(target, |detour| detour(target))
+    }
+}
+
+impl fmt::Debug for Dial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Dial")
+            .field("port", &self.port)
+            .field("any_address", &self.any_address)
+            .finish_non_exhaustive()
     }
 }
 
@@ -43,6 +78,17 @@ pub(crate) fn telling(failure: &FetchFailure) -> u8 {
         FetchFailure::Timeout => 1,
         FetchFailure::NoAddress => 0,
         _ => 2,
+    }
+}
+
+/// Whether the transfer coding is one that is understood, as none was offered (RFC 9112 §7.4): chunks,
+/// which HTTP/1.0 does not know (§6.1), or none at all.
+pub(crate) fn check_coding(coding: Option<&[u8]>, is_http_1_1: bool) -> Result<(), FetchFailure> {
+    match coding {
+        Some(coding) if !is_http_1_1 || !coding.trim_ascii().eq_ignore_ascii_case(b"chunked") => {
+            Err(FetchFailure::Http)
+        }
+        _ => Ok(()),
     }
 }
 

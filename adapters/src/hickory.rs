@@ -2,13 +2,13 @@
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use futures_util::future::join;
-use futures_util::{Stream, StreamExt};
+use futures_util::future::{Either, select};
+use futures_util::{Stream, StreamExt, TryFutureExt};
 use hickory_resolver::config::{
     ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts,
 };
@@ -20,8 +20,12 @@ use hickory_resolver::proto::rr::rdata::opt::{EdnsCode, EdnsOption};
 use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
 use hickory_resolver::{ConnectionProvider, PoolContext, Resolver};
 use mta_sts::{DnsFailure, DnsFailureKind, ExtendedDnsError};
+use tokio::time::timeout;
 
 use crate::{BoxFuture, BuildError, Dns, MxAnswer, MxHost, TxtAnswer};
+
+/// How long the addresses of one family wait for those of the other.
+const OTHER_FAMILY: Duration = Duration::from_secs(1);
 
 /// DNS by hickory-resolver. Its futures must be polled on a tokio runtime.
 ///
@@ -176,9 +180,8 @@ impl Dns for HickoryDns {
 
     fn addresses<'a>(&'a self, host: &'a str) -> BoxFuture<'a, Result<Vec<IpAddr>, DnsFailure>> {
         Box::pin(async move {
-            let (v4, v6) =
-                join(self.ask(host, RecordType::A), self.ask(host, RecordType::AAAA)).await;
-            let (v4, v6) = (v4.map(addresses), v6.map(addresses));
+            let ask = |kind| self.ask(host, kind).map_ok(addresses);
+            let (v4, v6) = both(ask(RecordType::A), ask(RecordType::AAAA)).await;
             match (v4, v6) {
                 (Ok(v4), Ok(v6)) => Ok(alternate(v4, v6)),
                 // What is known is enough, whatever became of the other question.
@@ -220,6 +223,28 @@ fn addresses(answer: Answer) -> Vec<IpAddr> {
         _ => None,
     };
     data.iter().filter_map(address).collect()
+}
+
+type Found = Result<Vec<IpAddr>, DnsFailure>;
+
+/// The answers to both questions. Some resolvers, and what stands before them, answer to one of the
+/// types and are silent to the other: once there are addresses, it is waited for briefly.
+async fn both(v4: impl Future<Output = Found>, v6: impl Future<Output = Found>) -> (Found, Found) {
+    match select(pin!(v4), pin!(v6)).await {
+        Either::Left((v4, v6)) => {
+            let v6 = briefly(&v4, v6).await;
+            (v4, v6)
+        }
+        Either::Right((v6, v4)) => (briefly(&v6, v4).await, v6),
+    }
+}
+
+async fn briefly(first: &Found, second: impl Future<Output = Found>) -> Found {
+    if first.as_ref().map_or(true, Vec::is_empty) {
+        return second.await;
+    }
+    let silent = |_| Err(DnsFailure::new(DnsFailureKind::Timeout));
+    timeout(OTHER_FAMILY, second).await.unwrap_or_else(silent)
 }
 
 /// By turns, so that a family that leads nowhere does not use up all attempts.

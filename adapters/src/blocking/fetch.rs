@@ -13,7 +13,7 @@ use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use ureq::Agent;
 use ureq::config::Config;
 use ureq::http::header::{
-    ACCEPT, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue,
+    ACCEPT, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue, TRANSFER_ENCODING,
 };
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{
@@ -21,7 +21,7 @@ use ureq::unversioned::transport::{
 };
 
 use super::Dns;
-use crate::dial::{MAX_HEAD, dialable, joined, share, telling};
+use crate::dial::{Dial, MAX_HEAD, check_coding, joined, share, telling};
 use crate::tls::{connection_failure, handshake_failure};
 use crate::{Request, Response};
 
@@ -48,8 +48,7 @@ pub trait Body: fmt::Debug + Send {
 pub struct UreqHttps {
     pub(super) dns: Arc<dyn Dns>,
     pub(super) tls: Arc<ClientConfig>,
-    pub(super) port: u16,
-    pub(super) any_address: bool,
+    pub(super) dial: Dial,
     pub(super) user_agent: String,
 }
 
@@ -70,12 +69,11 @@ impl UreqHttps {
                 FetchFailure::Dns(failure)
             }
         })?;
-        let addresses = dialable(&addresses, self.any_address)?;
+        let targets = self.dial.targets(&addresses)?;
         let mut failure = FetchFailure::NoAddress;
-        for (tried, address) in addresses.iter().enumerate() {
-            let share = share(left(until), addresses.len().saturating_sub(tried));
-            let address = SocketAddr::new(*address, self.port);
-            match self.handshake(host, address, Instant::now() + share) {
+        for (tried, target) in targets.iter().enumerate() {
+            let share = share(left(until), targets.len().saturating_sub(tried));
+            match self.handshake(host, *target, Instant::now() + share) {
                 Ok((mut stream, verified)) => {
                     stream.sock.until = until;
                     return Ok((stream, verified));
@@ -124,7 +122,7 @@ impl Https for UreqHttps {
             .max_idle_connections(0)
             .build();
         let agent = Agent::with_parts(config, Once(Mutex::new(Some(stream))), Nowhere);
-        let url = match self.port {
+        let url = match self.dial.port {
             443 => format!("https://{}{}", request.host, request.path),
             port => format!("https://{}:{port}{}", request.host, request.path),
         };
@@ -137,6 +135,10 @@ impl Https for UreqHttps {
         let (head, body) = response.into_parts();
         let field =
             |name: HeaderName| joined(head.headers.get_all(name).iter().map(HeaderValue::as_bytes));
+        check_coding(
+            field(TRANSFER_ENCODING).as_deref(),
+            head.version == ureq::http::Version::HTTP_11,
+        )?;
         Ok(Response {
             verified,
             status: head.status.as_u16(),
@@ -151,8 +153,7 @@ impl fmt::Debug for UreqHttps {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("UreqHttps")
             .field("dns", &self.dns)
-            .field("port", &self.port)
-            .field("any_address", &self.any_address)
+            .field("dial", &self.dial)
             .finish_non_exhaustive()
     }
 }

@@ -65,8 +65,7 @@ impl Builder {
         Ok(HyperHttps {
             dns: Arc::clone(dns),
             tls: Arc::new(self.tls.config()?),
-            port: self.port,
-            any_address: self.any_address,
+            dial: self.dial.clone(),
             user_agent,
         })
     }

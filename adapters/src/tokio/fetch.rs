@@ -10,7 +10,8 @@ use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper::header::{
-    ACCEPT, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, HOST, HeaderName, HeaderValue, USER_AGENT,
+    ACCEPT, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, HOST, HeaderName, HeaderValue,
+    TRANSFER_ENCODING, USER_AGENT,
 };
 use hyper_util::rt::TokioIo;
 use mta_sts::{FetchFailure, PolicyHostVerified};
@@ -22,7 +23,7 @@ use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::dial::{MAX_HEAD, dialable, joined, share, telling};
+use crate::dial::{Dial, MAX_HEAD, check_coding, joined, share, telling};
 use crate::tls::{connection_failure, handshake_failure};
 use crate::{Body, BoxFuture, Dns, Https, Request, Response};
 
@@ -30,8 +31,7 @@ use crate::{Body, BoxFuture, Dns, Https, Request, Response};
 pub struct HyperHttps {
     pub(super) dns: Arc<dyn Dns>,
     pub(super) tls: Arc<ClientConfig>,
-    pub(super) port: u16,
-    pub(super) any_address: bool,
+    pub(super) dial: Dial,
     pub(super) user_agent: HeaderValue,
 }
 
@@ -58,6 +58,7 @@ impl HyperHttps {
         let (head, body) = response.into_parts();
         let field =
             |name: HeaderName| joined(head.headers.get_all(name).iter().map(HeaderValue::as_bytes));
+        check_coding(field(TRANSFER_ENCODING).as_deref(), head.version == hyper::Version::HTTP_11)?;
         Ok(Response {
             verified,
             status: head.status.as_u16(),
@@ -68,7 +69,7 @@ impl HyperHttps {
     }
 
     fn request(&self, request: &Request<'_>) -> Result<hyper::Request<Empty<Bytes>>, FetchFailure> {
-        let host = match self.port {
+        let host = match self.dial.port {
             443 => request.host.to_owned(),
             port => format!("{}:{port}", request.host),
         };
@@ -90,13 +91,12 @@ impl HyperHttps {
         until: Instant,
     ) -> Result<(TlsStream<TcpStream>, PolicyHostVerified), FetchFailure> {
         let addresses = self.dns.addresses(host).await.map_err(FetchFailure::Dns)?;
-        let addresses = dialable(&addresses, self.any_address)?;
+        let targets = self.dial.targets(&addresses)?;
         let mut failure = FetchFailure::NoAddress;
-        for (tried, address) in addresses.iter().enumerate() {
-            let left = addresses.len().saturating_sub(tried);
+        for (tried, target) in targets.iter().enumerate() {
+            let left = targets.len().saturating_sub(tried);
             let share = share(until.saturating_duration_since(Instant::now()), left);
-            let address = SocketAddr::new(*address, self.port);
-            let failed = match timeout(share, self.handshake(host, address)).await {
+            let failed = match timeout(share, self.handshake(host, *target)).await {
                 Ok(Ok(verified)) => return Ok(verified),
                 Ok(Err(failed)) => failed,
                 Err(_) => FetchFailure::Timeout,
@@ -134,8 +134,7 @@ impl fmt::Debug for HyperHttps {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HyperHttps")
             .field("dns", &self.dns)
-            .field("port", &self.port)
-            .field("any_address", &self.any_address)
+            .field("dial", &self.dial)
             .finish_non_exhaustive()
     }
 }

@@ -1,18 +1,12 @@
 //! The blocking client against a real DNS and HTTPS server on loopback.
 #![cfg(all(feature = "blocking", feature = "hickory-resolver"))]
 
-#[path = "../suite/mod.rs"]
-mod suite;
-
 use std::thread;
 use std::time::Duration;
 
 use mta_sts_adapters::blocking::{Builder, DnsThread, MtaSts};
-use mta_sts_adapters::{
-    AddressClass, FetchFailure, HickoryDns, Limits, Outcome, PolicyDomain, Problem, Recheck, Roots,
-    Status,
-};
-use mta_sts_testkit::lab::{DnsAnswer, Gate, Https, Lab, RecordType, Response};
+use mta_sts_adapters::{HickoryDns, PolicyDomain, Roots, Status};
+use mta_sts_testkit::lab::{DnsAnswer, Gate, Lab, RecordType};
 
 const HOST: &str = "mta-sts.example.com";
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -25,48 +19,6 @@ fn builder(lab: &Lab) -> Builder {
         .extra_root(lab.ca_pem())
         .policy_port(lab.https_port())
         .allow_private_addresses(true)
-}
-
-struct Blocking(MtaSts);
-
-impl suite::Client for Blocking {
-    fn new(lab: &Lab, limits: Limits) -> Self {
-        Self(builder(lab).limits(limits).build().expect("a client"))
-    }
-
-    fn lookup(&self, domain: &PolicyDomain, recheck: Recheck) -> Outcome {
-        self.0.lookup(domain, recheck)
-    }
-}
-
-#[test]
-fn ok_txt_answers() {
-    suite::run::<Blocking>(suite::dns::TXT);
-}
-
-#[test]
-fn ok_addresses() {
-    suite::run::<Blocking>(suite::dns::ADDRESSES);
-}
-
-#[test]
-fn ok_tls() {
-    suite::run::<Blocking>(suite::https::TLS);
-}
-
-#[test]
-fn ok_connections() {
-    suite::run::<Blocking>(suite::https::CONNECTION);
-}
-
-#[test]
-fn ok_heads() {
-    suite::run::<Blocking>(suite::https::HEAD);
-}
-
-#[test]
-fn ok_bodies() {
-    suite::run::<Blocking>(suite::https::BODY);
 }
 
 fn domain() -> PolicyDomain {
@@ -148,24 +100,4 @@ fn ok_the_request_says_no_more_than_it_must() {
         request.headers.iter().map(|(name, _)| name.to_ascii_lowercase()).collect();
     names.sort();
     assert_eq!(names, ["accept", "connection", "host", "user-agent"]);
-}
-
-#[test]
-fn err_a_redirect_is_not_followed() {
-    let lab = lab();
-    lab.domain("example.net").publish();
-    let elsewhere = "https://mta-sts.example.net/.well-known/mta-sts.txt";
-    lab.https().set(HOST, Https::respond(Response::redirect(302, elsewhere)));
-    let outcome = builder(&lab).build().expect("a client").policy_for(&domain());
-    assert_eq!(outcome.problem(), Some(&Problem::Fetch(FetchFailure::Status(302))));
-    assert_eq!(lab.https().connections(), 1);
-}
-
-#[test]
-fn err_a_private_address_is_not_dialled() {
-    let lab = lab();
-    let client = builder(&lab).allow_private_addresses(false).build().expect("a client");
-    let refused = Problem::Fetch(FetchFailure::Address(AddressClass::Loopback));
-    assert_eq!(client.policy_for(&domain()).problem(), Some(&refused));
-    assert_eq!(lab.https().connections(), 0);
 }

@@ -6,8 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use mta_sts_adapters::schedule::Alert;
 use mta_sts_adapters::tokio::MtaSts;
 use mta_sts_adapters::{
-    AddressClass, Clock, FetchFailure, Mode, Outcome, PolicyDomain, Problem, Recheck, Status,
-    UnixTime, system_clock,
+    Clock, Mode, Outcome, PolicyDomain, Problem, Recheck, Status, UnixTime, system_clock,
 };
 use mta_sts_testkit::lab::{DnsAnswer, Gate, Https, Lab, RecordType, Response};
 
@@ -220,42 +219,6 @@ async fn ok_the_request_says_no_more_than_it_must() {
         request.headers.iter().map(|(name, _)| name.to_ascii_lowercase()).collect();
     names.sort();
     assert_eq!(names, ["accept", "connection", "host", "user-agent"]);
-}
-
-#[tokio::test]
-async fn err_a_redirect_is_not_followed() {
-    let lab = lab();
-    lab.domain("example.net").publish();
-    let elsewhere = "https://mta-sts.example.net/.well-known/mta-sts.txt";
-    lab.https().set(HOST, Https::respond(Response::redirect(302, elsewhere)));
-    let outcome = client(&lab).policy_for(&domain()).await;
-    assert_eq!(outcome.problem(), Some(&Problem::Fetch(FetchFailure::Status(302))));
-    assert_eq!(asked(&lab), (1, 1));
-    assert_eq!(lab.https().connections(), 1);
-}
-
-#[tokio::test]
-async fn err_a_private_address_is_not_dialled() {
-    let lab = lab();
-    let client = builder(&lab).allow_private_addresses(false).build().expect("a client");
-    let cases = [
-        ("127.0.0.1", AddressClass::Loopback),
-        ("10.1.2.3", AddressClass::Private),
-        ("169.254.169.254", AddressClass::LinkLocal),
-        ("::ffff:127.0.0.1", AddressClass::Loopback),
-        ("fd00::1", AddressClass::Private),
-    ];
-    for (number, (address, class)) in cases.into_iter().enumerate() {
-        // Each domain has a fetch budget of its own.
-        let name = format!("private-{number}.example.net");
-        let address = address.parse().expect("an address");
-        lab.domain(&name).addresses([address]).publish();
-        let name = PolicyDomain::parse(&name).expect("a domain");
-        let outcome = client.policy_for(&name).await;
-        let refused = Problem::Fetch(FetchFailure::Address(class));
-        assert_eq!(outcome.problem(), Some(&refused), "{address}");
-    }
-    assert_eq!(lab.https().connections(), 0);
 }
 
 #[tokio::test]

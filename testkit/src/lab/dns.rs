@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::dns_answer::{DnsAnswer, DnsRecord, RecordData, RecordType, txt_data};
+use super::dns_answer::DnsAnswer;
+use super::dns_record::{DnsRecord, RecordData, RecordType, txt_data};
 use super::log::Log;
 
 /// As many aliases as the server follows; then it gives up, as with a loop.

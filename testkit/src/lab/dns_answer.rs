@@ -3,131 +3,7 @@
 use std::net::IpAddr;
 
 use super::Gate;
-
-/// A DNS record type (RFC 1035 §3.2.2 and later).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum RecordType {
-    /// An IPv4 address.
-    A,
-    /// An IPv6 address.
-    Aaaa,
-    /// An alias.
-    Cname,
-    /// A mail exchange.
-    Mx,
-    /// Text.
-    Txt,
-    /// TLSA, for DANE.
-    Tlsa,
-    /// In [`Zone::set`](super::Zone::set): every type of the name that has no answer of its own.
-    Any,
-    /// Another type, by number.
-    Other(u16),
-}
-
-impl RecordType {
-    /// The number on the wire.
-    pub fn number(self) -> u16 {
-        match self {
-            Self::A => 1,
-            Self::Aaaa => 28,
-            Self::Cname => 5,
-            Self::Mx => 15,
-            Self::Txt => 16,
-            Self::Tlsa => 52,
-            Self::Any => 255,
-            Self::Other(number) => number,
-        }
-    }
-}
-
-impl From<u16> for RecordType {
-    fn from(number: u16) -> Self {
-        match number {
-            1 => Self::A,
-            28 => Self::Aaaa,
-            5 => Self::Cname,
-            15 => Self::Mx,
-            16 => Self::Txt,
-            52 => Self::Tlsa,
-            255 => Self::Any,
-            other => Self::Other(other),
-        }
-    }
-}
-
-/// A DNS response code (RFC 1035 §4.1.1, RFC 6895 §2.3). Those above 15 need a client that speaks
-/// EDNS; any other gets SERVFAIL.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Rcode(pub u16);
-
-impl Rcode {
-    /// No error.
-    pub const NOERROR: Self = Self(0);
-    /// The server could not read the question.
-    pub const FORMERR: Self = Self(1);
-    /// The server failed.
-    pub const SERVFAIL: Self = Self(2);
-    /// The name does not exist.
-    pub const NXDOMAIN: Self = Self(3);
-    /// Not implemented.
-    pub const NOTIMP: Self = Self(4);
-    /// Refused by policy.
-    pub const REFUSED: Self = Self(5);
-    /// A name exists when it should not.
-    pub const YXDOMAIN: Self = Self(6);
-    /// Not authoritative.
-    pub const NOTAUTH: Self = Self(9);
-    /// A name is not in the zone.
-    pub const NOTZONE: Self = Self(10);
-    /// A bad EDNS version; the first of the extended codes.
-    pub const BADVERS: Self = Self(16);
-}
-
-/// A record of an answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DnsRecord {
-    /// The name that has the record; `None` for the name that was asked.
-    pub owner: Option<String>,
-    /// Seconds; any value, 0 and `u32::MAX` too.
-    pub ttl: u32,
-    /// What the record says.
-    pub data: RecordData,
-}
-
-impl DnsRecord {
-    /// A record of the name that was asked.
-    pub fn new(ttl: u32, data: RecordData) -> Self {
-        Self { owner: None, ttl, data }
-    }
-
-    /// The same record under another name.
-    #[must_use]
-    pub fn owned_by(mut self, owner: impl Into<String>) -> Self {
-        self.owner = Some(owner.into());
-        self
-    }
-}
-
-/// The data of a record.
-///
-/// What has no form on the wire (a name that is none, a character-string of more than 255 octets)
-/// is answered with SERVFAIL and an extended error that names it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum RecordData {
-    /// An A or AAAA record.
-    Address(IpAddr),
-    /// The target of an alias; `@` is the name that was asked.
-    Cname(String),
-    /// Preference and exchange.
-    Mx(u16, String),
-    /// Character-strings of up to 255 octets each, of any octets.
-    Txt(Vec<Vec<u8>>),
-    /// The type and the RDATA, as they are.
-    Raw(u16, Vec<u8>),
-}
+use super::dns_record::{DnsRecord, Rcode, RecordData, txt_data};
 
 /// One behaviour of the DNS server: what it replies, and how.
 ///
@@ -146,6 +22,7 @@ pub struct DnsAnswer {
     pub(super) soa: Option<Soa>,
     pub(super) extended_error: Option<(u16, String)>,
     pub(super) aliases: Aliases,
+    pub(super) section: Section,
     pub(super) delivery: Delivery,
     pub(super) gate: Option<Gate>,
 }
@@ -173,8 +50,23 @@ pub(super) enum Delivery {
     Silent,
     Truncated(OverTcp),
     Raw(Vec<u8>),
+    /// The whole message, and of its octets only so many.
+    CutShort(usize),
+    NoQuestion,
     WrongQuestion,
     WrongId,
+}
+
+/// The part of a DNS message that has the records (RFC 1035 §4.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Section {
+    /// Where the answer belongs.
+    #[default]
+    Answer,
+    /// Where the SOA of a negative answer, or a referral, belongs.
+    Authority,
+    /// Where addresses of name servers belong.
+    Additional,
 }
 
 /// What follows over TCP, when the reply over UDP was truncated.
@@ -202,6 +94,7 @@ impl DnsAnswer {
             soa: None,
             extended_error: None,
             aliases: Aliases::None,
+            section: Section::Answer,
             delivery: Delivery::Whole,
             gate: None,
         }
@@ -325,6 +218,25 @@ impl DnsAnswer {
         self
     }
 
+    /// Puts the records into another section than they belong to, where they answer nothing.
+    pub fn in_section(mut self, section: Section) -> Self {
+        self.section = section;
+        self
+    }
+
+    /// Sends no more than this many octets of the message, without the flag that says so. Over TCP
+    /// the length is that of the octets sent.
+    pub fn cut_short(mut self, octets: usize) -> Self {
+        self.delivery = Delivery::CutShort(octets);
+        self
+    }
+
+    /// Leaves out the question, which a reply has to repeat.
+    pub fn without_question(mut self) -> Self {
+        self.delivery = Delivery::NoQuestion;
+        self
+    }
+
     /// Repeats another question than the one that was asked.
     pub fn wrong_question(mut self) -> Self {
         self.delivery = Delivery::WrongQuestion;
@@ -382,8 +294,4 @@ impl DnsAnswer {
             Aliases::Loop => 1,
         }
     }
-}
-
-pub(super) fn txt_data<S: AsRef<[u8]>>(strings: impl IntoIterator<Item = S>) -> RecordData {
-    RecordData::Txt(strings.into_iter().map(|string| string.as_ref().to_vec()).collect())
 }

@@ -16,9 +16,8 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::dns::{DnsQuery, Zone, key};
-use super::dns_answer::{
-    Delivery, DnsAnswer, DnsRecord, OverTcp, Rcode, RecordData, RecordType, Soa,
-};
+use super::dns_answer::{Delivery, DnsAnswer, OverTcp, Section, Soa};
+use super::dns_record::{DnsRecord, Rcode, RecordData, RecordType};
 use super::{LIFETIME, PAUSE};
 
 /// Questions over UDP that may wait at once; further ones are dropped, as a busy server does.
@@ -123,7 +122,11 @@ async fn reply(zone: &Zone, question: &[u8], over_tcp: bool) -> Reply {
         Delivery::Truncated(OverTcp::Reset) => return Reply::Reset,
         Delivery::Truncated(OverTcp::Silence) => return Reply::Nothing,
         Delivery::Truncated(then) => then == OverTcp::Truncate,
-        Delivery::Whole | Delivery::WrongQuestion | Delivery::WrongId => false,
+        Delivery::Whole
+        | Delivery::CutShort(_)
+        | Delivery::NoQuestion
+        | Delivery::WrongQuestion
+        | Delivery::WrongId => false,
     };
     encode(&request, query, &answer, if over_tcp { usize::from(u16::MAX) } else { 0 }, cut)
 }
@@ -140,7 +143,10 @@ fn encode(request: &Message, query: &Query, answer: &DnsAnswer, room: usize, cut
             let message = respond(request, query, &answer)?;
             Ok::<_, ProtoError>((message.to_vec()?, message))
         });
-    let Ok((octets, mut message)) = whole else { return Reply::Nothing };
+    let Ok((mut octets, mut message)) = whole else { return Reply::Nothing };
+    if let Delivery::CutShort(length) = answer.delivery {
+        octets.truncate(length);
+    }
     let payload = request.edns.as_ref().map_or(0, |edns| usize::from(edns.max_payload()));
     if !cut && octets.len() <= room.max(payload).max(PLAIN_PAYLOAD) {
         return Reply::Message(octets);
@@ -165,14 +171,23 @@ fn respond(request: &Message, query: &Query, answer: &DnsAnswer) -> Result<Messa
         Rcode(code) if code > 15 && request.edns.is_none() => ResponseCode::ServFail,
         Rcode(code) => code.into(),
     };
-    message.add_query(match answer.delivery {
+    match answer.delivery {
+        Delivery::NoQuestion => {}
         Delivery::WrongQuestion => {
-            Query::query(Name::from_ascii("wrong-question.test.")?, query.query_type())
+            let name = Name::from_ascii("wrong-question.test.")?;
+            message.add_query(Query::query(name, query.query_type()));
         }
-        _ => query.clone(),
-    });
+        _ => {
+            message.add_query(query.clone());
+        }
+    }
     for record in &answer.records {
-        message.add_answer(wire_record(record, query.name())?);
+        let record = wire_record(record, query.name())?;
+        match answer.section {
+            Section::Answer => message.add_answer(record),
+            Section::Authority => message.add_authority(record),
+            Section::Additional => message.add_additional(record),
+        };
     }
     if let Some(soa) = &answer.soa {
         message.add_authority(wire_soa(soa, query.name())?);

@@ -42,6 +42,7 @@
 
 mod dns;
 mod dns_answer;
+mod dns_record;
 mod dns_server;
 mod domain;
 mod gate;
@@ -64,7 +65,8 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 pub use self::dns::{DnsQuery, Zone};
-pub use self::dns_answer::{DnsAnswer, DnsRecord, OverTcp, Rcode, RecordData, RecordType};
+pub use self::dns_answer::{DnsAnswer, OverTcp, Section};
+pub use self::dns_record::{DnsRecord, Rcode, RecordData, RecordType};
 pub use self::domain::Domain;
 pub use self::gate::Gate;
 pub use self::https::{Fate, Hello, Hosts, HttpRequest, Https, Moment, POLICY_PATH};

@@ -8,7 +8,9 @@ use hickory_resolver::net::{DnsError, NetError, NoRecords};
 use hickory_resolver::proto::op::{Edns, Message, OpCode, Query, ResponseCode};
 use hickory_resolver::proto::rr::rdata::opt::{EdnsCode, EdnsOption};
 use hickory_resolver::proto::rr::{Name, RData, RecordType as Type};
-use mta_sts_testkit::lab::{DnsAnswer, DnsRecord, Lab, OverTcp, Rcode, RecordData, RecordType};
+use mta_sts_testkit::lab::{
+    DnsAnswer, DnsRecord, Lab, OverTcp, Rcode, RecordData, RecordType, Section,
+};
 
 use crate::client::resolver;
 
@@ -265,6 +267,30 @@ async fn err_replies_that_are_none() {
     }
     lab.dns().set(NAME, RecordType::Txt, DnsAnswer::raw(*b"garbage"));
     assert_eq!(bare(&lab, true, OpCode::Query), b"garbage");
+}
+
+#[test]
+fn err_replies_that_are_cut_short_or_misplaced() {
+    let lab = Lab::start().unwrap();
+    lab.dns().set(NAME, RecordType::Txt, record());
+    let whole = bare(&lab, true, OpCode::Query);
+    for octets in [0, 7, 40] {
+        lab.dns().set(NAME, RecordType::Txt, record().cut_short(octets));
+        assert_eq!(bare(&lab, true, OpCode::Query), whole[..octets]);
+    }
+    lab.dns().set(NAME, RecordType::Txt, record().without_question());
+    let reply = Message::from_vec(&bare(&lab, true, OpCode::Query)).unwrap();
+    assert_eq!((reply.metadata.id, reply.queries.len(), reply.answers.len()), (0x1234, 0, 1));
+    for (section, counts) in [
+        (Section::Answer, [1, 0, 0]),
+        (Section::Authority, [0, 1, 0]),
+        (Section::Additional, [0, 0, 1]),
+    ] {
+        lab.dns().set(NAME, RecordType::Txt, record().in_section(section));
+        let reply = Message::from_vec(&bare(&lab, true, OpCode::Query)).unwrap();
+        let found = [&reply.answers, &reply.authorities, &reply.additionals].map(Vec::len);
+        assert_eq!(found, counts, "{section:?}");
+    }
 }
 
 #[tokio::test]
