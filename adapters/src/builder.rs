@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use mta_sts::Limits;
 
@@ -22,9 +23,48 @@ pub struct Builder<D: ?Sized, H: ?Sized> {
     pub(crate) clock: Clock,
     pub(crate) limits: Limits,
     pub(crate) memory_entries: usize,
+    pub(crate) concurrent_lookups: usize,
     pub(crate) concurrent_fetches: usize,
+    pub(crate) concurrent_refreshes: usize,
     pub(crate) dial: Dial,
+    pub(crate) wait: Wait,
     pub(crate) user_agent: String,
+}
+
+/// What a delivery does where nothing is known of its domain yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum FirstContact {
+    /// It waits for the lookup.
+    #[default]
+    Wait,
+    /// It is told at once that nothing is known ([`Status::Unknown`](mta_sts::Status::Unknown)),
+    /// and the lookup goes on in the background. Mail that is delivered then goes unprotected, as
+    /// without MTA-STS; mail that is deferred finds the policy at its next try.
+    AnswerAtOnce,
+}
+
+/// How long a delivery waits for a lookup.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Wait {
+    /// `None`: as long as it takes, which the limits of lookups bound.
+    pub(crate) patience: Option<Duration>,
+    pub(crate) first_contact: FirstContact,
+}
+
+impl Wait {
+    /// Whether every delivery waits for its lookup to end.
+    pub(crate) fn is_to_the_end(self) -> bool {
+        self.patience.is_none() && self.first_contact == FirstContact::Wait
+    }
+
+    /// How long to wait for a lookup, given whether a policy is held; `None`: to its end.
+    pub(crate) fn time(self, is_held: bool) -> Option<Duration> {
+        match self.first_contact {
+            FirstContact::AnswerAtOnce if !is_held => Some(Duration::ZERO),
+            FirstContact::AnswerAtOnce | FirstContact::Wait => self.patience,
+        }
+    }
 }
 
 impl<D: ?Sized, H: ?Sized> Builder<D, H> {
@@ -37,8 +77,11 @@ impl<D: ?Sized, H: ?Sized> Builder<D, H> {
             clock: Arc::new(system_clock),
             limits: Limits::default(),
             memory_entries: DEFAULT_CAPACITY,
+            concurrent_lookups: 1_024,
             concurrent_fetches: 64,
+            concurrent_refreshes: 16,
             dial: Dial::new(),
+            wait: Wait { patience: None, first_contact: FirstContact::Wait },
             user_agent: USER_AGENT.to_owned(),
         }
     }
@@ -85,6 +128,42 @@ impl<D: ?Sized, H: ?Sized> Builder<D, H> {
     /// wait for their turn.
     pub fn concurrent_fetches(mut self, fetches: usize) -> Self {
         self.concurrent_fetches = fetches.max(1);
+        self
+    }
+
+    /// How many policies may be fetched at the same time from one address: 8 unless set, and at
+    /// least 1. Others wait for their turn, within the time of their fetch. Who publishes records
+    /// for thousands of domains cannot make a client hammer a host of his choice.
+    pub fn fetches_per_address(mut self, fetches: usize) -> Self {
+        self.dial.per_address = fetches.max(1);
+        self
+    }
+
+    /// How many lookups may be under way at the same time: 1,024 unless set, and at least 1. Others
+    /// wait for their turn; such as would go on in the background are not begun.
+    pub fn concurrent_lookups(mut self, lookups: usize) -> Self {
+        self.concurrent_lookups = lookups.max(1);
+        self
+    }
+
+    /// How many policies a refresher fetches at the same time: 16 unless set, and at least 1.
+    pub fn concurrent_refreshes(mut self, refreshes: usize) -> Self {
+        self.concurrent_refreshes = refreshes.max(1);
+        self
+    }
+
+    /// How long `policy_for` waits for DNS and HTTPS: as long as the [limits](Self::limits) of a
+    /// lookup allow unless set. Whose patience is over is told what is held, or that nothing is
+    /// known ([`Problem::NotAwaited`](mta_sts::Problem::NotAwaited)), and the lookup goes on in the
+    /// background. What the store holds is always waited for: silence must not stand for nothing.
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.wait.patience = Some(patience);
+        self
+    }
+
+    /// What `policy_for` does where no policy is held; [`FirstContact::Wait`] unless set.
+    pub fn first_contact(mut self, first_contact: FirstContact) -> Self {
+        self.wait.first_contact = first_contact;
         self
     }
 
@@ -136,8 +215,11 @@ impl<D: ?Sized, H: ?Sized> Clone for Builder<D, H> {
             clock: Arc::clone(&self.clock),
             limits: self.limits,
             memory_entries: self.memory_entries,
+            concurrent_lookups: self.concurrent_lookups,
             concurrent_fetches: self.concurrent_fetches,
+            concurrent_refreshes: self.concurrent_refreshes,
             dial: self.dial.clone(),
+            wait: self.wait,
             user_agent: self.user_agent.clone(),
         }
     }

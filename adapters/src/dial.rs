@@ -1,8 +1,9 @@
 //! Which addresses of a Policy Host are dialled, and what it means that none of them would do.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use mta_sts::{FetchFailure, policy_host_address};
@@ -24,12 +25,14 @@ pub(crate) struct Dial {
     /// Whether the filter lets every address pass.
     pub(crate) any_address: bool,
     pub(crate) detour: Option<Detour>,
+    /// How many connections to one address there may be.
+    pub(crate) per_address: usize,
 }
 
 impl Dial {
     /// The port of `https`, and only what the filter lets pass.
     pub(crate) fn new() -> Self {
-        Self { port: 443, any_address: false, detour: None }
+        Self { port: 443, any_address: false, detour: None, per_address: 8 }
     }
 
     /// Where to dial for these addresses of a host, at most [`MAX_ADDRESSES`] of them.
@@ -96,4 +99,46 @@ pub(crate) fn check_coding(coding: Option<&[u8]>, is_http_1_1: bool) -> Result<(
 pub(crate) fn joined<'a>(values: impl Iterator<Item = &'a [u8]>) -> Option<Vec<u8>> {
     let values: Vec<_> = values.collect();
     (!values.is_empty()).then(|| values.join(&b", "[..]))
+}
+
+/// Something for each address that is in use: what bounds the fetches from it.
+#[derive(Debug)]
+pub(crate) struct PerAddress<T>(Mutex<HashMap<IpAddr, Weak<T>>>);
+
+impl<T> Default for PerAddress<T> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<T> PerAddress<T> {
+    /// That of this address; of all who use it at a time, one makes it.
+    pub(crate) fn of(&self, address: IpAddr, make: impl FnOnce() -> T) -> Arc<T> {
+        let mut used = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = used.get(&address).and_then(Weak::upgrade) {
+            return found;
+        }
+        // At most as many stay as there are fetches under way.
+        used.retain(|_, made| made.strong_count() > 0);
+        let new = Arc::new(make());
+        used.insert(address, Arc::downgrade(&new));
+        new
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ok_an_address_has_one_as_long_as_it_is_used() {
+        let used = PerAddress::default();
+        let [a, b] = [1, 2].map(|last| IpAddr::from([192, 0, 2, last]));
+        let one = used.of(a, || 1);
+        assert_eq!((*used.of(a, || 2), *used.of(b, || 3)), (1, 3));
+        drop(one);
+        assert_eq!(*used.of(a, || 4), 4);
+        let left = used.0.lock().unwrap_or_else(PoisonError::into_inner).len();
+        assert!(left <= 2, "{left}");
+    }
 }

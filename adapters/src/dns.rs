@@ -3,7 +3,8 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use mta_sts::DnsFailure;
+use mta_sts::delivery::Mx;
+use mta_sts::{DnsFailure, PolicyDomain};
 
 use crate::BoxFuture;
 
@@ -57,6 +58,34 @@ pub enum MxAnswer {
     Absent,
     /// Neither of both is known.
     Failed(DnsFailure),
+}
+
+impl MxAnswer {
+    /// The candidates for a delivery to `domain`, in the order in which they are to be tried and
+    /// nothing filtered (RFC 8461 §8.4): without an MX record the domain itself (RFC 5321 §5.1), and
+    /// the null MX as such (RFC 7505).
+    ///
+    /// # Errors
+    /// DNS gave no answer.
+    ///
+    /// ```
+    /// use mta_sts_adapters::delivery::Mx;
+    /// use mta_sts_adapters::{MxAnswer, PolicyDomain};
+    ///
+    /// let domain = PolicyDomain::parse("example.com")?;
+    /// assert_eq!(MxAnswer::Absent.candidates(&domain), Ok(vec![Mx::parse("example.com")]));
+    /// # Ok::<(), mta_sts_adapters::NameError>(())
+    /// ```
+    pub fn candidates(self, domain: &PolicyDomain) -> Result<Vec<Mx>, DnsFailure> {
+        match self {
+            Self::Records(hosts) => Ok(hosts
+                .iter()
+                .map(|mx| if mx.exchange.is_empty() { Mx::Null } else { Mx::parse(&mx.exchange) })
+                .collect()),
+            Self::Absent => Ok(vec![Mx::implicit(domain)]),
+            Self::Failed(failure) => Err(failure),
+        }
+    }
 }
 
 /// An MX record.

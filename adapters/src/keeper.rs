@@ -2,27 +2,24 @@
 //!
 //! Everything here may block on the store, but for [`Keeper::recall`].
 
-#[cfg(feature = "tokio")]
 mod following;
 
 use std::collections::HashSet;
 use std::fmt;
-#[cfg(feature = "tokio")]
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-#[cfg(feature = "tokio")]
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-#[cfg(feature = "tokio")]
 use mta_sts::schedule::Alert;
 use mta_sts::{Entry, Held, Limits, Lookup, Outcome, PolicyDomain, Step, UnixTime, Urgency};
 
-#[cfg(feature = "tokio")]
-use crate::Stored;
 use crate::memory::Note;
-use crate::{Clock, Memory, Store, StoreError};
-#[cfg(feature = "tokio")]
+use crate::metrics::{Census, Metrics};
+use crate::observe;
+use crate::{Clock, Memory, Snapshot, Store, StoreError, Stored};
 use following::Following;
+
+pub(crate) use following::Bell;
 
 pub(crate) struct Keeper {
     memory: Memory,
@@ -33,8 +30,8 @@ pub(crate) struct Keeper {
     /// Why the store last failed; `None` again once it works.
     trouble: Mutex<Option<StoreError>>,
     /// Whom to refresh, once somebody does.
-    #[cfg(feature = "tokio")]
     schedule: Following,
+    pub(crate) metrics: Metrics,
 }
 
 impl Keeper {
@@ -50,8 +47,8 @@ impl Keeper {
             clock,
             pending: Mutex::default(),
             trouble: Mutex::default(),
-            #[cfg(feature = "tokio")]
             schedule: Following::default(),
+            metrics: Metrics::default(),
         }
     }
 
@@ -92,7 +89,7 @@ impl Keeper {
                 None => Held::Nothing,
             };
         };
-        match self.watch(store.get(domain)) {
+        match self.read_by(|| store.get(domain)) {
             Ok(found) => {
                 let stored = found.unwrap_or_else(|| Entry::new(domain.clone(), self.now()));
                 let note = Note { known: true, dirty: false };
@@ -120,7 +117,7 @@ impl Keeper {
         };
         match urgency {
             Urgency::Durable => {
-                let written = self.watch(store.merge(entry, urgency));
+                let written = self.write_by(|| store.merge(entry, urgency));
                 let kept =
                     self.memory.absorb(entry, Note { known: false, dirty: written.is_err() });
                 if written.is_err() && kept.is_ok() {
@@ -132,20 +129,15 @@ impl Keeper {
                 if self.later(entry) {
                     return Ok(());
                 }
-                self.watch(store.merge(entry, urgency))
+                self.write_by(|| store.merge(entry, urgency))
             }
         }
     }
 
     /// Tells whoever refreshes of an entry that is new or was used.
-    #[cfg(feature = "tokio")]
     fn follow(&self, entry: &Entry) {
         self.schedule.follow(entry, self.now());
     }
-
-    #[cfg(not(feature = "tokio"))]
-    #[allow(clippy::unused_self)]
-    fn follow(&self, _: &Entry) {}
 
     /// Keeps the entry in memory and has it written later; `false` where memory is full.
     fn later(&self, entry: &Entry) -> bool {
@@ -183,7 +175,7 @@ impl Keeper {
         } else {
             Urgency::Lazy
         };
-        match self.watch(store.merge_all(&plain, urgency)) {
+        match self.write_by(|| store.merge_all(&plain, urgency)) {
             Ok(()) => entries.iter().for_each(|entry| self.memory.written(entry)),
             Err(StoreError::Entry(_)) => self.flush_singly(store, &entries)?,
             Err(error) => {
@@ -202,7 +194,7 @@ impl Keeper {
     ) -> Result<(), StoreError> {
         let mut left = entries.iter();
         while let Some(entry) = left.next() {
-            match self.watch(store.merge(entry, Urgency::Lazy)) {
+            match self.write_by(|| store.merge(entry, Urgency::Lazy)) {
                 Ok(()) => self.memory.written(entry),
                 // Nothing but a policy may be written over it: to try again would be in vain.
                 Err(StoreError::Entry(_)) => {}
@@ -219,12 +211,11 @@ impl Keeper {
     /// Forgets a domain, here and in the store.
     pub(crate) fn remove(&self, domain: &PolicyDomain) -> Result<bool, StoreError> {
         let stored = match &self.store {
-            Some(store) => self.watch(store.remove(domain))?,
+            Some(store) => self.write_by(|| store.remove(domain))?,
             None => false,
         };
         self.pending().remove(domain);
         let remembered = self.memory.remove(domain)?;
-        #[cfg(feature = "tokio")]
         self.schedule.forget(domain);
         Ok(stored || remembered)
     }
@@ -234,7 +225,7 @@ impl Keeper {
         let now = self.now();
         let mut dropped = self.memory.prune(now)?;
         if let Some(store) = &self.store {
-            dropped = self.watch(store.prune(now))?;
+            dropped = self.write_by(|| store.prune(now))?;
         }
         Ok(dropped)
     }
@@ -248,23 +239,52 @@ impl Keeper {
         lock(&self.pending)
     }
 
+    fn read_by<T>(&self, read: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let (begun, result) = (Instant::now(), read());
+        self.metrics.store_read(begun.elapsed(), result.is_err());
+        self.watch(result)
+    }
+
+    fn write_by<T>(&self, write: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let (begun, result) = (Instant::now(), write());
+        self.metrics.store_written(begun.elapsed(), result.is_err());
+        self.watch(result)
+    }
+
     fn watch<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
+        let failure = match &result {
+            // It is one row that is damaged: the store works.
+            Err(StoreError::Entry(_)) => return result,
+            Err(error) => Some(error.clone()),
+            Ok(_) => None,
+        };
         let mut trouble = lock(&self.trouble);
-        match &result {
-            Err(error) => *trouble = Some(error.clone()),
-            Ok(_) if trouble.is_some() => *trouble = None,
-            Ok(_) => {}
-        }
+        let is_news = failure.is_some() != trouble.is_some();
+        *trouble = failure;
         drop(trouble);
+        if is_news {
+            observe::store_state(result.as_ref().err());
+        }
         result
+    }
+
+    /// What was counted, and what is in memory.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        let (now, mut census) = (self.now(), Census::default());
+        self.memory.each(&mut |entry| {
+            let held = entry.policy(now);
+            census.add(held.map(|held| (held.policy().mode(), held.expires_in(now))));
+        });
+        self.metrics.snapshot(&census, self.pending().len())
     }
 }
 
-#[cfg(feature = "tokio")]
+/// Refreshing what is held.
 impl Keeper {
     /// Begins to follow what is written from here on.
-    pub(crate) fn follow_news(&self) {
-        self.schedule.begin();
+    /// `bell` is rung when there is something to do earlier than was said.
+    pub(crate) fn follow_news(&self, bell: &Arc<dyn Bell>, at_once: usize) {
+        self.schedule.begin(bell, at_once);
     }
 
     /// Follows what is held.
@@ -277,7 +297,7 @@ impl Keeper {
         };
         self.memory.visit(follow)?;
         match &self.store {
-            Some(store) => self.watch(store.visit(follow)),
+            Some(store) => self.read_by(|| store.visit(follow)),
             None => Ok(()),
         }
     }
@@ -287,14 +307,21 @@ impl Keeper {
         self.schedule.poll_due(self.now())
     }
 
-    /// How long nothing will be due by itself.
+    /// How long nothing will be due by itself, as far as can be told: nothing tells when the wall
+    /// clock is set, so it is never more than a minute.
     pub(crate) fn sleep_before_due(&self) -> Duration {
-        self.schedule.timeout().map_or(Duration::MAX, |then| then.since(self.now()))
+        const LONGEST: Duration = Duration::from_secs(60);
+        self.schedule.timeout().map_or(LONGEST, |then| then.since(self.now()).min(LONGEST))
     }
 
     /// A refresh has ended; what somebody should be told.
     pub(crate) fn refreshed(&self, outcome: &Outcome) -> Option<Alert> {
-        self.schedule.refreshed(outcome, self.now())
+        self.schedule.refreshed(outcome, self.now()).inspect(observe::alerted)
+    }
+
+    /// Whether a delivery that used this policy is to begin its refresh.
+    pub(crate) fn is_for_user(&self, outcome: &Outcome) -> bool {
+        self.schedule.is_for_user(outcome, self.now())
     }
 }
 

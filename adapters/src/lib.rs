@@ -51,6 +51,10 @@ mod https;
 #[cfg(any(feature = "blocking", feature = "tokio"))]
 mod keeper;
 mod memory;
+#[cfg(any(feature = "blocking", feature = "tokio"))]
+mod metrics;
+#[cfg(any(feature = "blocking", feature = "tokio"))]
+mod observe;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod store;
@@ -66,13 +70,17 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 #[cfg(any(feature = "blocking", feature = "tokio"))]
-pub use crate::builder::Builder;
+pub use crate::builder::{Builder, FirstContact};
 pub use crate::dns::{Dns, MxAnswer, MxHost, TxtAnswer};
 pub use crate::errors::{BuildError, StoreError};
 #[cfg(feature = "hickory-resolver")]
 pub use crate::hickory::HickoryDns;
 pub use crate::https::{Body, Https, Request, Response};
 pub use crate::memory::Memory;
+#[cfg(all(feature = "prometheus", any(feature = "blocking", feature = "tokio")))]
+pub use crate::metrics::Exporter;
+#[cfg(any(feature = "blocking", feature = "tokio"))]
+pub use crate::metrics::{Count, Durations, Snapshot};
 #[cfg(feature = "sqlite")]
 pub use crate::sqlite::Sqlite;
 pub use crate::store::{Store, Stored};

@@ -88,6 +88,14 @@ impl Memory {
         self.len() == 0
     }
 
+    /// Shows every entry once, in no order, for a look that must not disturb.
+    #[cfg(any(feature = "blocking", feature = "tokio"))]
+    pub(crate) fn each(&self, visit: &mut dyn FnMut(&Entry)) {
+        for shard in &self.shards {
+            read(shard).slots.values().for_each(|slot| visit(&slot.entry));
+        }
+    }
+
     pub(crate) fn peek(&self, domain: &PolicyDomain) -> Option<Slot> {
         read(self.shard(domain)?).slots.get(domain).cloned()
     }

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use super::drive::{Driver, Turns};
+use super::drive::Driver;
 use super::fetch::UreqHttps;
+use super::turns::Turns;
 use super::{Dns, Https, MtaSts};
 use crate::BuildError;
+use crate::dial::PerAddress;
 use crate::keeper::Keeper;
 
 /// A client in the making.
@@ -49,10 +51,16 @@ impl Builder {
             None => Arc::new(self.ureq(&dns)?),
         };
         let keeper = Arc::new(Keeper::new(self.memory_entries, self.store, self.clock));
-        let fetches = Turns::new(self.concurrent_fetches);
-        let limits = self.limits;
-        let driver = Arc::new(Driver { keeper, dns, https, limits, fetches });
-        Ok(MtaSts { driver, flights: Arc::default(), writer: Arc::default(), limits })
+        let fetches = Arc::new(Turns::new(self.concurrent_fetches));
+        let driver = Driver { keeper, dns, https, limits: self.limits, fetches };
+        Ok(MtaSts {
+            driver: Arc::new(driver),
+            flights: Arc::default(),
+            writer: Arc::default(),
+            turns: Arc::new(Turns::new(self.concurrent_lookups)),
+            wait: self.wait,
+            refreshes: self.concurrent_refreshes,
+        })
     }
 }
 
@@ -67,6 +75,7 @@ impl Builder {
             tls: Arc::new(self.tls.config()?),
             dial: self.dial.clone(),
             user_agent,
+            connections: PerAddress::default(),
         })
     }
 }

@@ -1,14 +1,17 @@
 //! The step loop: each step of the machine is one piece of I/O.
 
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use mta_sts::lookup::{FetchPolicy, Head, QueryTxt, ReadBody, Store as StoreStep};
-use mta_sts::{FetchFailure, Limits, Lookup, Outcome, Step};
+use mta_sts::{FetchFailure, Held, Limits, Lookup, Outcome, PolicyDomain, Step};
+use tracing::debug_span;
 
 use super::fetch::left;
+use super::turns::Turns;
 use super::{Body, Dns, Https};
 use crate::keeper::Keeper;
+use crate::observe;
 use crate::{Request, TxtAnswer};
 
 /// What a lookup needs.
@@ -18,27 +21,51 @@ pub(super) struct Driver {
     pub(super) dns: Arc<dyn Dns>,
     pub(super) https: Arc<dyn Https>,
     pub(super) limits: Limits,
-    pub(super) fetches: Turns,
+    /// How many fetches may be under way at a time.
+    pub(super) fetches: Arc<Turns>,
 }
 
 impl Driver {
-    pub(super) fn run(&self, lookup: Lookup) -> Outcome {
-        let held = self.keeper.read(lookup.domain());
-        let mut step = lookup.held(held).limits(self.limits).start(self.keeper.now());
-        loop {
+    /// What is held for a lookup.
+    pub(super) fn read(&self, domain: &PolicyDomain) -> Held {
+        debug_span!("store_read", %domain).in_scope(|| self.keeper.read(domain))
+    }
+
+    /// Drives a lookup, given what is held, to its end.
+    pub(super) fn run(&self, lookup: Lookup, held: Held) -> Outcome {
+        let span = debug_span!("lookup", domain = lookup.domain().as_str());
+        let step = lookup.held(held).limits(self.limits).start(self.keeper.now());
+        span.in_scope(|| self.steps(step))
+    }
+
+    fn steps(&self, mut step: Step) -> Outcome {
+        let mut fetch_took = None;
+        let outcome = loop {
             step = match step {
                 Step::QueryTxt(state) => self.query(state),
-                Step::FetchPolicy(state) => self.fetch(state),
+                Step::FetchPolicy(state) => {
+                    let span = debug_span!("fetch", host = state.host());
+                    let (step, took) = span.in_scope(|| self.fetch(state));
+                    fetch_took = Some(took);
+                    step
+                }
                 // `fetch` goes on to the end of the body, so that one connection has one owner.
                 Step::ReadBody(state) => state.failed(FetchFailure::Abandoned, self.keeper.now()),
                 Step::Store(state) => self.write(state),
-                Step::Done(outcome) => return outcome,
+                Step::Done(outcome) => break outcome,
             }
+        };
+        if let Some(took) = fetch_took {
+            self.keeper.metrics.fetched(&outcome, took);
         }
+        observe::looked_up(&outcome, self.keeper.now());
+        outcome
     }
 
     fn query(&self, state: QueryTxt) -> Step {
-        let answer = self.dns.txt(state.name(), state.timeout());
+        let (begun, span) = (Instant::now(), debug_span!("txt", name = state.name()));
+        let answer = span.in_scope(|| self.dns.txt(state.name(), state.timeout()));
+        self.keeper.metrics.queried(&answer, begun.elapsed());
         let now = self.keeper.now();
         match answer {
             TxtAnswer::Records { records, ttl } => state.answered(&records, ttl, now),
@@ -47,10 +74,17 @@ impl Driver {
         }
     }
 
-    fn fetch(&self, state: FetchPolicy) -> Step {
-        // The wait for a turn is not the Policy Host's fault, and not part of its time.
+    /// The fetch, and how long it took without the wait for a turn: that is not the Policy Host's
+    /// fault, and not part of its time.
+    fn fetch(&self, state: FetchPolicy) -> (Step, Duration) {
         let _turn = self.fetches.take();
-        let until = Instant::now() + state.timeout();
+        let begun = Instant::now();
+        let step = self.respond(state, begun);
+        (step, begun.elapsed())
+    }
+
+    fn respond(&self, state: FetchPolicy, begun: Instant) -> Step {
+        let until = begun + state.timeout();
         let request = Request { host: state.host(), path: state.path(), timeout: state.timeout() };
         let response = match self.https.fetch(request) {
             Ok(response) => response,
@@ -85,39 +119,8 @@ impl Driver {
     }
 
     fn write(&self, state: StoreStep) -> Step {
-        let written = self.keeper.write(state.entry(), state.urgency());
+        let span = debug_span!("store_write", urgency = ?state.urgency());
+        let written = span.in_scope(|| self.keeper.write(state.entry(), state.urgency()));
         if written.is_ok() { state.stored() } else { state.failed() }
-    }
-}
-
-/// How many may do something at a time.
-#[derive(Debug)]
-pub(super) struct Turns {
-    free: Mutex<usize>,
-    freed: Condvar,
-}
-
-impl Turns {
-    pub(super) fn new(count: usize) -> Self {
-        Self { free: Mutex::new(count), freed: Condvar::new() }
-    }
-
-    fn take(&self) -> Turn<'_> {
-        let free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-        let free = self.freed.wait_while(free, |free| *free == 0);
-        let mut free = free.unwrap_or_else(PoisonError::into_inner);
-        *free = free.saturating_sub(1);
-        Turn(self)
-    }
-}
-
-/// A turn; over when it is dropped.
-struct Turn<'a>(&'a Turns);
-
-impl Drop for Turn<'_> {
-    fn drop(&mut self) {
-        let mut free = self.0.free.lock().unwrap_or_else(PoisonError::into_inner);
-        *free = free.saturating_add(1);
-        self.0.freed.notify_one();
     }
 }

@@ -21,7 +21,8 @@ use ureq::unversioned::transport::{
 };
 
 use super::Dns;
-use crate::dial::{Dial, MAX_HEAD, check_coding, joined, share, telling};
+use super::turns::{Turn, Turns};
+use crate::dial::{Dial, MAX_HEAD, PerAddress, check_coding, joined, share, telling};
 use crate::tls::{connection_failure, handshake_failure};
 use crate::{Request, Response};
 
@@ -50,6 +51,7 @@ pub struct UreqHttps {
     pub(super) tls: Arc<ClientConfig>,
     pub(super) dial: Dial,
     pub(super) user_agent: String,
+    pub(super) connections: PerAddress<Turns>,
 }
 
 impl UreqHttps {
@@ -92,13 +94,15 @@ impl UreqHttps {
         until: Instant,
     ) -> Result<(TlsStream, PolicyHostVerified), FetchFailure> {
         let name = ServerName::try_from(host.to_owned()).map_err(|_| FetchFailure::Tls)?;
+        let turns = self.connections.of(address.ip(), || Turns::new(self.dial.per_address));
+        let turn = turns.take_until(until).ok_or(FetchFailure::Timeout)?;
         let time = left(until).max(Duration::from_millis(1));
         let socket = TcpStream::connect_timeout(&address, time)
             .map_err(|error| connection_failure(&error))?;
         // RFC 8461 §3.3: the certificate is verified for the Policy Host, which is sent as SNI.
         let connection =
             ClientConnection::new(Arc::clone(&self.tls), name).map_err(|_| FetchFailure::Tls)?;
-        let mut stream = StreamOwned::new(connection, Timed { socket, until });
+        let mut stream = StreamOwned::new(connection, Timed { socket, until, _turn: turn });
         while stream.conn.is_handshaking() {
             stream.conn.complete_io(&mut stream.sock).map_err(|error| handshake_failure(&error))?;
         }
@@ -170,6 +174,8 @@ type TlsStream = StreamOwned<ClientConnection, Timed>;
 struct Timed {
     socket: TcpStream,
     until: Instant,
+    /// At the socket's address.
+    _turn: Turn,
 }
 
 impl Timed {

@@ -2,77 +2,130 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use mta_sts::{Outcome, PolicyDomain};
+use mta_sts::{Held, Outcome, PolicyDomain};
 
 /// The lookups under way, one for each domain.
 #[derive(Debug, Default)]
 pub(super) struct Flights(Mutex<HashMap<PolicyDomain, Arc<Flight>>>);
 
+/// A lookup under way.
 #[derive(Debug, Default)]
-struct Flight {
-    state: Mutex<State>,
-    landed: Condvar,
+pub(super) struct Flight {
+    progress: Mutex<Progress>,
+    moved: Condvar,
 }
 
+/// How far a lookup has come.
 #[derive(Debug, Default)]
-enum State {
+enum Progress {
+    /// The store is asked.
     #[default]
-    UnderWay,
+    Begun,
+    /// DNS and HTTPS are asked; this is held.
+    Known(Held),
     Landed(Box<Outcome>),
     /// Its thread panicked.
     Lost,
 }
 
+/// What became of the wait.
+pub(super) enum Waited {
+    Landed(Box<Outcome>),
+    /// The lookup goes on; this is held.
+    Patience(Held),
+    /// The thread of the lookup panicked.
+    Lost,
+}
+
+/// Who comes to the flight of a domain.
+pub(super) enum Boarded {
+    /// Somebody flies already.
+    Passenger(Arc<Flight>),
+    /// Nobody did: it is for who comes.
+    Pilot(Pilot),
+}
+
 impl Flights {
-    /// The outcome of the flight for `domain`: of the one under way, or of `lookup`, which runs on
-    /// this thread then.
-    pub(super) fn join(&self, domain: &PolicyDomain, lookup: impl Fn() -> Outcome) -> Outcome {
+    /// The flight for `domain`: the one under way, or one that begins.
+    pub(super) fn board(self: &Arc<Self>, domain: &PolicyDomain) -> Boarded {
         let mut flights = lock(&self.0);
-        if let Some(flight) = flights.get(domain).cloned() {
-            drop(flights);
-            // One that is lost was somebody else's misfortune.
-            return flight.wait().unwrap_or_else(lookup);
+        if let Some(flight) = flights.get(domain) {
+            return Boarded::Passenger(Arc::clone(flight));
         }
         let flight = Arc::new(Flight::default());
         flights.insert(domain.clone(), Arc::clone(&flight));
-        drop(flights);
-        let pilot = Pilot { flights: self, domain, flight };
-        let outcome = lookup();
-        pilot.flight.end(State::Landed(Box::new(outcome.clone())));
-        outcome
+        let (flights, domain) = (Arc::clone(self), domain.clone());
+        Boarded::Pilot(Pilot { flights, domain, flight })
     }
 }
 
 impl Flight {
-    fn wait(&self) -> Option<Outcome> {
-        let under_way = |state: &mut State| matches!(state, State::UnderWay);
-        let state = self.landed.wait_while(lock(&self.state), under_way);
-        match &*state.unwrap_or_else(PoisonError::into_inner) {
-            State::Landed(outcome) => Some(Outcome::clone(outcome)),
-            State::UnderWay | State::Lost => None,
+    /// Waits until it is known what is held; from then on for `time`, which may depend on it, or
+    /// for the end where that is `None`.
+    pub(super) fn wait(&self, time: impl FnOnce(&Held) -> Option<Duration>) -> Waited {
+        let is_begun = |progress: &mut Progress| matches!(progress, Progress::Begun);
+        let progress = self.moved.wait_while(lock(&self.progress), is_begun);
+        let progress = progress.unwrap_or_else(PoisonError::into_inner);
+        let time = match &*progress {
+            Progress::Known(held) => time(held),
+            _ => None,
+        };
+        let is_known = |progress: &mut Progress| matches!(progress, Progress::Known(_));
+        let progress = if let Some(time) = time {
+            let waited = self.moved.wait_timeout_while(progress, time, is_known);
+            waited.unwrap_or_else(PoisonError::into_inner).0
+        } else {
+            let waited = self.moved.wait_while(progress, is_known);
+            waited.unwrap_or_else(PoisonError::into_inner)
+        };
+        match &*progress {
+            Progress::Landed(outcome) => Waited::Landed(outcome.clone()),
+            Progress::Known(held) => Waited::Patience(held.clone()),
+            Progress::Begun | Progress::Lost => Waited::Lost,
         }
     }
 
-    fn end(&self, end: State) {
-        *lock(&self.state) = end;
-        self.landed.notify_all();
+    fn move_to(&self, progress: Progress) {
+        *lock(&self.progress) = progress;
+        self.moved.notify_all();
     }
 }
 
-/// Takes the flight off the list, also if its thread panics.
-struct Pilot<'a> {
-    flights: &'a Flights,
-    domain: &'a PolicyDomain,
+/// Who flies. Takes the flight off the list at its end, also if its thread panics.
+#[derive(Debug)]
+pub(super) struct Pilot {
+    flights: Arc<Flights>,
+    domain: PolicyDomain,
     flight: Arc<Flight>,
 }
 
-impl Drop for Pilot<'_> {
+impl Pilot {
+    pub(super) fn domain(&self) -> &PolicyDomain {
+        &self.domain
+    }
+
+    pub(super) fn flight(&self) -> Arc<Flight> {
+        Arc::clone(&self.flight)
+    }
+
+    /// Tells those who wait what is held meanwhile.
+    pub(super) fn known(&self, held: &Held) {
+        self.flight.move_to(Progress::Known(held.clone()));
+    }
+
+    pub(super) fn landed(self, outcome: &Outcome) {
+        self.flight.move_to(Progress::Landed(Box::new(outcome.clone())));
+    }
+}
+
+impl Drop for Pilot {
     fn drop(&mut self) {
-        lock(&self.flights.0).remove(self.domain);
-        let under_way = matches!(*lock(&self.flight.state), State::UnderWay);
-        if under_way {
-            self.flight.end(State::Lost);
+        lock(&self.flights.0).remove(&self.domain);
+        let landed = matches!(*lock(&self.flight.progress), Progress::Landed(_));
+        if !landed {
+            self.flight.move_to(Progress::Lost);
         }
     }
 }

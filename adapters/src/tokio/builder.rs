@@ -8,6 +8,7 @@ use tokio::sync::Semaphore;
 use super::MtaSts;
 use super::drive::Driver;
 use super::fetch::HyperHttps;
+use crate::dial::PerAddress;
 use crate::keeper::Keeper;
 use crate::{BuildError, Dns, Https};
 
@@ -52,9 +53,16 @@ impl Builder {
         };
         let keeper = Arc::new(Keeper::new(self.memory_entries, self.store, self.clock));
         let fetches = Semaphore::new(self.concurrent_fetches.min(Semaphore::MAX_PERMITS));
-        let limits = self.limits;
-        let driver = Arc::new(Driver { keeper, dns, https, limits, fetches });
-        Ok(MtaSts { driver, flights: Arc::default(), writer: Arc::default(), limits })
+        let lookups = Semaphore::new(self.concurrent_lookups.min(Semaphore::MAX_PERMITS));
+        let driver = Driver { keeper, dns, https, limits: self.limits, fetches };
+        Ok(MtaSts {
+            driver: Arc::new(driver),
+            flights: Arc::default(),
+            writer: Arc::default(),
+            turns: Arc::new(lookups),
+            wait: self.wait,
+            refreshes: self.concurrent_refreshes,
+        })
     }
 }
 
@@ -67,6 +75,7 @@ impl Builder {
             tls: Arc::new(self.tls.config()?),
             dial: self.dial.clone(),
             user_agent,
+            connections: PerAddress::default(),
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -18,12 +18,13 @@ use mta_sts::{FetchFailure, PolicyHostVerified};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::dial::{Dial, MAX_HEAD, check_coding, joined, share, telling};
+use crate::dial::{Dial, MAX_HEAD, PerAddress, check_coding, joined, share, telling};
 use crate::tls::{connection_failure, handshake_failure};
 use crate::{Body, BoxFuture, Dns, Https, Request, Response};
 
@@ -33,7 +34,11 @@ pub struct HyperHttps {
     pub(super) tls: Arc<ClientConfig>,
     pub(super) dial: Dial,
     pub(super) user_agent: HeaderValue,
+    pub(super) connections: PerAddress<Semaphore>,
 }
+
+/// The right to a connection to one address.
+type Turn = Option<OwnedSemaphorePermit>;
 
 /// The most fields in the head of a response.
 const MAX_FIELDS: usize = 128;
@@ -41,7 +46,7 @@ const MAX_FIELDS: usize = 128;
 impl HyperHttps {
     async fn get(&self, request: Request<'_>) -> Result<Response, FetchFailure> {
         let until = Instant::now() + request.timeout;
-        let (stream, verified) = self.connect(request.host, until).await?;
+        let (stream, verified, turn) = self.connect(request.host, until).await?;
         let (mut sender, connection) = http1::Builder::new()
             .max_buf_size(MAX_HEAD)
             .max_headers(MAX_FIELDS)
@@ -52,6 +57,7 @@ impl HyperHttps {
         let connection = Connection(tokio::spawn(async move {
             // Its error reaches whoever waits for the response or its body.
             let _ = connection.await;
+            drop(turn);
         }));
         let asked = self.request(&request)?;
         let response = sender.send_request(asked).await.map_err(|error| head_failure(&error))?;
@@ -89,15 +95,20 @@ impl HyperHttps {
         &self,
         host: &str,
         until: Instant,
-    ) -> Result<(TlsStream<TcpStream>, PolicyHostVerified), FetchFailure> {
+    ) -> Result<(TlsStream<TcpStream>, PolicyHostVerified, Turn), FetchFailure> {
         let addresses = self.dns.addresses(host).await.map_err(FetchFailure::Dns)?;
         let targets = self.dial.targets(&addresses)?;
         let mut failure = FetchFailure::NoAddress;
         for (tried, target) in targets.iter().enumerate() {
             let left = targets.len().saturating_sub(tried);
             let share = share(until.saturating_duration_since(Instant::now()), left);
-            let failed = match timeout(share, self.handshake(host, *target)).await {
-                Ok(Ok(verified)) => return Ok(verified),
+            let connecting = async {
+                let turn = self.turn(target.ip()).await;
+                let (stream, verified) = self.handshake(host, *target).await?;
+                Ok((stream, verified, turn))
+            };
+            let failed = match timeout(share, connecting).await {
+                Ok(Ok(connected)) => return Ok(connected),
                 Ok(Err(failed)) => failed,
                 Err(_) => FetchFailure::Timeout,
             };
@@ -106,6 +117,12 @@ impl HyperHttps {
             }
         }
         Err(failure)
+    }
+
+    /// A turn at this address. Its semaphore is never closed.
+    async fn turn(&self, address: IpAddr) -> Turn {
+        let turns = self.connections.of(address, || Semaphore::new(self.dial.per_address));
+        turns.acquire_owned().await.ok()
     }
 
     async fn handshake(

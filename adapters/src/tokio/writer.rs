@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Weak};
 
+use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
@@ -18,10 +19,15 @@ pub(super) struct Writer {
 impl Writer {
     /// Sees to it that what is pending is written soon.
     pub(super) fn wake(self: &Arc<Self>, keeper: &Arc<Keeper>) {
-        if self.turn.take(keeper) {
-            let (writer, keeper) = (Arc::clone(self), Arc::downgrade(keeper));
-            tokio::spawn(async move { writer.run(keeper).await });
+        if !self.turn.take(keeper) {
+            return;
         }
+        let Ok(runtime) = Handle::try_current() else {
+            // Outside of a runtime it stays pending, and the next lookup tries again.
+            return self.turn.give_back();
+        };
+        let (writer, keeper) = (Arc::clone(self), Arc::downgrade(keeper));
+        runtime.spawn(async move { writer.run(keeper).await });
     }
 
     async fn run(&self, keeper: Weak<Keeper>) {

@@ -3,14 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use mta_sts_adapters::schedule::Alert;
 use mta_sts_adapters::tokio::MtaSts;
-use mta_sts_adapters::{
-    Clock, Mode, Outcome, PolicyDomain, Problem, Recheck, Status, UnixTime, system_clock,
-};
+use mta_sts_adapters::{Clock, PolicyDomain, Problem, Recheck, Status, UnixTime, system_clock};
 use mta_sts_testkit::lab::{DnsAnswer, Gate, Https, Lab, RecordType, Response};
 
-use tokio::sync::mpsc::unbounded_channel;
 use tokio::task::JoinHandle;
 
 use crate::builder;
@@ -269,31 +265,4 @@ async fn ok_fetches_wait_for_their_turn() {
 
 fn policy() -> &'static str {
     "version: STSv1\nmode: enforce\nmx: mx.example.com\nmax_age: 604800\n"
-}
-
-#[tokio::test]
-async fn ok_a_held_policy_is_refreshed_once_a_day_and_found_weaker() {
-    let lab = lab();
-    let (clock, secs) = clock();
-    let client = builder(&lab).clock(clock).build().expect("a client");
-    let (told, mut alerts) = unbounded_channel();
-    let refresher = tokio::spawn({
-        let client = client.clone();
-        async move {
-            let alert = |alert: Alert, _: &Outcome| told.send(alert).expect("the test listens");
-            client.refresh_all(alert).await;
-        }
-    });
-    assert_eq!(client.policy_for(&domain()).await.status(), Status::Found);
-    // Nothing but a refresh asks for a policy whose id is known.
-    lab.domain(DOMAIN).mode("testing").mx(["mx.example.com"]).publish();
-    secs.fetch_add(DAY, Ordering::SeqCst);
-    let Some(Alert::PolicyWeaker { domain: weaker, change }) = alerts.recv().await else {
-        panic!("no alert, or another");
-    };
-    assert_eq!((weaker, change.mode), (domain(), (Mode::Enforce, Mode::Testing)));
-    assert_eq!(lab.https().requests().count(), 2);
-    let held = client.policy_for(&domain()).await;
-    assert_eq!(held.policy().map(|held| held.policy().mode()), Some(Mode::Testing));
-    refresher.abort();
 }
