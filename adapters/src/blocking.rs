@@ -122,7 +122,7 @@ impl MtaSts {
         (Delivery::new(&outcome, requirements), outcome)
     }
 
-    /// The candidates for a delivery to the domain, as [`MxAnswer::candidates`] tells them.
+    /// The candidates for a delivery to the domain, as [`crate::MxAnswer::candidates`] tells them.
     ///
     /// # Errors
     /// DNS gave no answer.

@@ -10,7 +10,7 @@ use mta_sts::Limits;
 use crate::dial::{Dial, USER_AGENT};
 use crate::memory::DEFAULT_CAPACITY;
 use crate::tls::{CryptoProvider, Roots, TlsOptions};
-use crate::{Clock, Store, system_clock};
+use crate::{BuildError, Clock, MxTls, Store, system_clock};
 
 /// A client in the making: with resolvers `D` and HTTPS clients `H` of its own kind. See
 /// `tokio::Builder` and `blocking::Builder`.
@@ -109,6 +109,14 @@ impl<D: ?Sized, H: ?Sized> Builder<D, H> {
     pub fn crypto_provider(mut self, provider: CryptoProvider) -> Self {
         self.tls.provider = provider;
         self
+    }
+
+    /// TLS to the hosts of a delivery, with the roots and the cryptography that are set so far.
+    ///
+    /// # Errors
+    /// [`BuildError`] where there is no root, or one that is given is none.
+    pub fn mx_tls(&self) -> Result<MxTls, BuildError> {
+        MxTls::new(&self.tls)
     }
 
     /// The limits of all lookups.

@@ -3,35 +3,123 @@
 //! The core decides; what is here asks. Nothing in this crate knows what an answer means, so a
 //! driver of your own, or a part of one, is a matter of I/O alone.
 //!
+//! # On tokio
 #![cfg_attr(
-    all(feature = "tokio", feature = "hickory-resolver", feature = "native-roots"),
+    all(feature = "tokio", feature = "hickory-resolver", feature = "sqlite"),
     doc = "```no_run
-use mta_sts_adapters::PolicyDomain;
+use mta_sts_adapters::delivery::{Candidate, Conclusion, Requirements};
 use mta_sts_adapters::tokio::MtaSts;
+use mta_sts_adapters::{PolicyDomain, Sqlite};
 
 # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-let mta_sts = MtaSts::builder().build()?;
-let outcome = mta_sts.policy_for(&PolicyDomain::parse(\"example.com\")?).await;
-match outcome.policy() {
-    Some(held) => println!(\"{}: {}\", outcome.status(), held.policy().mode()),
-    None => println!(\"{}\", outcome.status()),
+let client = MtaSts::builder().store(Sqlite::open(\"policies.db\")?).build()?;
+// Held policies are fetched again ahead of their end; what an administrator should see is told.
+let refresher = client.refresher(|alert, _| eprintln!(\"{alert}\"));
+
+let domain = PolicyDomain::parse(\"example.com\")?;
+let (mut delivery, outcome) = client.delivery(&domain, Requirements::default()).await;
+println!(\"{domain}: {}\", outcome.status());
+for mx in client.candidates(&domain).await? {
+    match delivery.candidate(&mx) {
+        // Connect, say EHLO and STARTTLS, and give the attempt its verdict: see `MxTls`.
+        Candidate::Connect(attempt) => drop(attempt.tls_unverified(&mut delivery)),
+        Candidate::Skip(failure) => eprintln!(\"{failure}\"),
+    }
 }
+// Nobody took it. The mail stays queued; when its time is over, DNS is asked again.
+if let Conclusion::Retry(retry) = delivery.conclude() {
+    let may_bounce = client.gate(retry).await.bounce_token().is_some();
+    println!(\"may bounce: {may_bounce}\");
+}
+
+refresher.shutdown().await;
+client.flush().await?;
+# Ok(())
+# }
+```"
+)]
+//! # On threads
+#![cfg_attr(
+    all(feature = "blocking", feature = "hickory-resolver", feature = "sqlite"),
+    doc = "```no_run
+use mta_sts_adapters::blocking::MtaSts;
+use mta_sts_adapters::delivery::{Candidate, Conclusion, Requirements};
+use mta_sts_adapters::{PolicyDomain, Sqlite};
+
+# fn example() -> Result<(), Box<dyn std::error::Error>> {
+let client = MtaSts::builder().store(Sqlite::open(\"policies.db\")?).build()?;
+let refresher = client.refresher(|alert, _| eprintln!(\"{alert}\"))?;
+
+let domain = PolicyDomain::parse(\"example.com\")?;
+let (mut delivery, outcome) = client.delivery(&domain, Requirements::default());
+println!(\"{domain}: {}\", outcome.status());
+for mx in client.candidates(&domain)? {
+    match delivery.candidate(&mx) {
+        Candidate::Connect(attempt) => drop(attempt.tls_unverified(&mut delivery)),
+        Candidate::Skip(failure) => eprintln!(\"{failure}\"),
+    }
+}
+if let Conclusion::Retry(retry) = delivery.conclude() {
+    let may_bounce = client.gate(retry).bounce_token().is_some();
+    println!(\"may bounce: {may_bounce}\");
+}
+
+refresher.shutdown();
+client.flush()?;
 # Ok(())
 # }
 ```"
 )]
 //!
+//! `examples/send.rs` sends real mail this way.
+//!
 //! # Parts
 //!
-//! | part | where | feature |
-//! |---|---|---|
-//! | client for tokio | [`tokio`](mod@crate::tokio) | `tokio` |
-//! | client for threads | `blocking` | `blocking` |
-//! | DNS | [`Dns`], `HickoryDns` | `hickory-resolver` |
-//! | HTTPS | [`Https`], `tokio::HyperHttps` | `tokio` |
-//! | stores | [`Store`], [`Memory`], `Sqlite` | `sqlite` |
+//! | part | where | feature | brings |
+//! |---|---|---|---|
+//! | client for tokio | [`tokio`](mod@crate::tokio) | `tokio` | `tokio`, `hyper`, `rustls` with `ring`, `tracing` |
+//! | client for threads | `blocking` | `blocking` | `ureq`, `rustls` with `ring`, `tracing` |
+//! | DNS | [`Dns`], `HickoryDns`, `blocking::DnsThread` | `hickory-resolver` | `hickory-resolver`, `tokio` |
+//! | HTTPS | [`Https`], `tokio::HyperHttps`, `blocking::UreqHttps` | that of the client | |
+//! | trusted roots | `Roots` | `native-roots`, `webpki-roots` | `rustls-native-certs`, `webpki-roots` |
+//! | cryptography | `CryptoProvider` | `aws-lc-rs` beside `ring` | `aws-lc-rs` |
+//! | a store in memory | [`Memory`] | | |
+//! | a store in one file | `Sqlite` | `sqlite` | `rusqlite` with its own `SQLite` |
+//! | TLS to MX hosts | `MxTls` | that of a client | |
+//! | counters | `Snapshot`, `Exporter` | `prometheus` for the text | `prometheus-client` |
 //!
-//! Each part is behind a small trait and can be replaced in the client's builder.
+//! A feature adds, and never changes what is decided.
+//!
+//! # What a client does
+//! - **One question for all**: callers who want the same domain at the same time share one lookup,
+//!   which goes on if they cease to wait. `recheck`, `refresh`, `gate` and `drive` ask for
+//!   themselves.
+//! - **Bounds**: lookups under way (1,024), fetches under way (64), fetches from one address (8),
+//!   entries in memory (100,000), refreshes at a time (16); each is set in the builder. A flood of
+//!   unknown domains pushes no unexpired policy out.
+//! - **Waiting**: `policy_for` waits for its lookup. With `patience` it gives what is held when that
+//!   is over; with `FirstContact::AnswerAtOnce` a domain of which nothing is held is answered at
+//!   once. The lookup goes on in the background.
+//! - **Refreshing**: a `refresher` fetches each held policy once a day, at times that cannot be
+//!   foretold; where none runs, a delivery that uses a policy that is due begins it.
+//! - **A store that fails** costs no mail and no protection: what it does not take stays in memory
+//!   and is written later; `store_trouble` tells. One that cannot be read is not an empty one.
+//! - **Events** by `tracing`: each lookup with domain, status, problem and the time left, at `warn`
+//!   where a held policy is at stake or became weaker; spans `lookup`, `txt`, `fetch`,
+//!   `store_read` and `store_write` at `debug`. No policy text is ever in them.
+//! - **Counters**: `metrics` for a program, `exporter` for Prometheus.
+//!
+//! # Parts of one's own
+//! Each part is behind a small trait and is replaced in the builder: [`Dns`] and [`Https`] (for
+//! threads `blocking::Dns` and `blocking::Https`), and [`Store`], whose documentation says what it
+//! owes. None of them decides anything: an answer is handed over as it came. On another runtime, or
+//! on none, drive the [machine](mta_sts) itself; `examples/smol.rs` does so with these traits.
+//!
+//! # The form of what is stored
+//! All stores keep the octets of [`Entry::to_bytes`], which carry a version: a later version of this
+//! software reads those of earlier ones, and an earlier one takes those of a later for unreadable,
+//! never for absent. Nothing in a store needs a backup: what is lost is fetched again as mail is
+//! sent, at the price of a first contact that is not protected.
 
 pub use mta_sts;
 #[doc(no_inline)]
@@ -53,6 +141,8 @@ mod keeper;
 mod memory;
 #[cfg(any(feature = "blocking", feature = "tokio"))]
 mod metrics;
+#[cfg(any(feature = "blocking", feature = "tokio"))]
+mod mx_tls;
 #[cfg(any(feature = "blocking", feature = "tokio"))]
 mod observe;
 #[cfg(feature = "sqlite")]
@@ -80,7 +170,13 @@ pub use crate::memory::Memory;
 #[cfg(all(feature = "prometheus", any(feature = "blocking", feature = "tokio")))]
 pub use crate::metrics::Exporter;
 #[cfg(any(feature = "blocking", feature = "tokio"))]
+#[doc(no_inline)]
+pub use rustls;
+
+#[cfg(any(feature = "blocking", feature = "tokio"))]
 pub use crate::metrics::{Count, Durations, Snapshot};
+#[cfg(any(feature = "blocking", feature = "tokio"))]
+pub use crate::mx_tls::{MxHandshake, MxTls};
 #[cfg(feature = "sqlite")]
 pub use crate::sqlite::Sqlite;
 pub use crate::store::{Store, Stored};

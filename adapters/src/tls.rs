@@ -49,11 +49,7 @@ pub(crate) struct TlsOptions {
 
 impl TlsOptions {
     pub(crate) fn config(&self) -> Result<ClientConfig, BuildError> {
-        let provider = match self.provider {
-            CryptoProvider::Ring => rustls::crypto::ring::default_provider(),
-            #[cfg(feature = "aws-lc-rs")]
-            CryptoProvider::AwsLcRs => rustls::crypto::aws_lc_rs::default_provider(),
-        };
+        let provider = self.provider();
         // RFC 8461 §3.3 asks for verified HTTPS; TLS 1.2 is the oldest version that counts as such.
         let mut config = ClientConfig::builder_with_provider(Arc::new(provider))
             .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
@@ -66,7 +62,15 @@ impl TlsOptions {
         Ok(config)
     }
 
-    fn root_store(&self) -> Result<RootCertStore, BuildError> {
+    pub(crate) fn provider(&self) -> rustls::crypto::CryptoProvider {
+        match self.provider {
+            CryptoProvider::Ring => rustls::crypto::ring::default_provider(),
+            #[cfg(feature = "aws-lc-rs")]
+            CryptoProvider::AwsLcRs => rustls::crypto::aws_lc_rs::default_provider(),
+        }
+    }
+
+    pub(crate) fn root_store(&self) -> Result<RootCertStore, BuildError> {
         let mut store = RootCertStore::empty();
         for given in &self.given {
             for certificate in certificates(given)? {
@@ -145,7 +149,8 @@ fn rustls_error(error: &io::Error) -> Option<&rustls::Error> {
         .or_else(|| inner.downcast_ref::<io::Error>().and_then(rustls_error))
 }
 
-fn certificate_fault(error: &CertificateError) -> CertificateFault {
+/// What an error of a certificate means.
+pub(crate) fn certificate_fault(error: &CertificateError) -> CertificateFault {
     use CertificateError as Error;
     match error {
         Error::Expired | Error::ExpiredContext { .. } => CertificateFault::Expired,
