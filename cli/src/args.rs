@@ -5,7 +5,7 @@ use std::path::Path;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::{check, demo, generate, lint};
+use crate::{check, conformance, demo, generate, lint};
 
 /// MTA-STS (RFC 8461) for those who send mail and those who receive it.
 #[derive(Debug, Parser)]
@@ -32,6 +32,8 @@ pub(crate) enum Command {
     Generate(generate::Args),
     /// Tell the life of a policy, in a world of its own on loopback
     Demo(demo::Args),
+    /// Hold this implementation, or any program, to the clauses of the RFCs
+    Conformance(conformance::Args),
 }
 
 /// How a result is printed.

@@ -2,6 +2,7 @@
 
 mod args;
 mod check;
+mod conformance;
 mod demo;
 mod diagnostics;
 mod exit;
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
         Command::Lint(args) => lint::run(args, cli.format),
         Command::Generate(args) => generate::run(args, cli.format),
         Command::Demo(args) => demo::run(args, cli.format),
+        Command::Conformance(args) => conformance::run(args, cli.format),
     };
     match result {
         Ok(exit) => exit.into(),
