@@ -85,6 +85,7 @@ client.flush()?;
 //! | cryptography | `CryptoProvider` | `aws-lc-rs` beside `ring` | `aws-lc-rs` |
 //! | a store in memory | [`Memory`] | | |
 //! | a store in one file | `Sqlite` | `sqlite` | `rusqlite` with its own `SQLite` |
+//! | a store for many machines | `Redis` | `redis`; `redis-tls` for TLS to it | `redis`; `rustls` with `ring` |
 //! | TLS to MX hosts | `MxTls` | that of a client | |
 //! | counters | `Snapshot`, `Exporter` | `prometheus` for the text | `prometheus-client` |
 //!
@@ -145,6 +146,8 @@ mod metrics;
 mod mx_tls;
 #[cfg(any(feature = "blocking", feature = "tokio"))]
 mod observe;
+#[cfg(feature = "redis")]
+mod redis;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod store;
@@ -177,6 +180,8 @@ pub use rustls;
 pub use crate::metrics::{Count, Durations, Snapshot};
 #[cfg(any(feature = "blocking", feature = "tokio"))]
 pub use crate::mx_tls::{MxHandshake, MxTls};
+#[cfg(feature = "redis")]
+pub use crate::redis::Redis;
 #[cfg(feature = "sqlite")]
 pub use crate::sqlite::Sqlite;
 pub use crate::store::{Store, Stored};

@@ -150,7 +150,7 @@ impl<S: Store + ?Sized> Store for Arc<S> {
 
 /// The entry merged into the bytes that a store holds: what is to be written, if anything. What is
 /// held and is no entry gives way as [`Store::merge`] says.
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "redis", feature = "sqlite"))]
 pub(crate) fn merged(entry: &Entry, held: Option<&[u8]>) -> Result<Option<Entry>, EntryError> {
     let Some(bytes) = held else { return Ok(Some(entry.clone())) };
     let held = match Entry::from_bytes(entry.domain(), bytes) {

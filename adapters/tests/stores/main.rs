@@ -3,10 +3,14 @@
 mod entries;
 mod laws;
 mod memory;
+#[cfg(feature = "redis")]
+mod redis;
 mod shared;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
+#[cfg(any(feature = "redis", feature = "sqlite"))]
+use std::process::Command;
 use std::sync::Arc;
 
 use mta_sts_adapters::Store;
@@ -27,6 +31,14 @@ fn check<P: Place>(new: impl Fn() -> P) {
         println!("{name}");
         law(&new());
     }
+}
+
+/// This test program, as a process of its own that runs one test.
+#[cfg(any(feature = "redis", feature = "sqlite"))]
+fn child(test: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().expect("this test"));
+    command.args(["--exact", test, "--ignored", "--nocapture"]);
+    command
 }
 
 /// A law, and what it says.

@@ -9,7 +9,7 @@ use std::env;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
-use std::process::{self, Command};
+use std::process;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -18,7 +18,7 @@ use mta_sts_adapters::{Sqlite, Store, Urgency};
 use rusqlite::Connection;
 
 use super::entries::{NOW, domain, domains, first, get, nothing};
-use super::{Place, check, shared};
+use super::{Place, check, child, shared};
 
 /// A folder of its own for each test, removed at its end.
 struct Folder(PathBuf);
@@ -65,13 +65,6 @@ impl Place for Folder {
         assert_eq!(connection.execute(update, rusqlite::params![name, bytes]), Ok(1));
         true
     }
-}
-
-/// This test program, as a process of its own that runs one test.
-fn child(test: &str) -> Command {
-    let mut command = Command::new(env::current_exe().expect("this test"));
-    command.args(["--exact", test, "--ignored", "--nocapture"]);
-    command
 }
 
 #[test]

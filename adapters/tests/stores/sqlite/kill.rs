@@ -8,7 +8,8 @@ use std::thread;
 
 use mta_sts_adapters::{Sqlite, Store, Urgency};
 
-use super::{Folder, child};
+use super::Folder;
+use crate::child;
 use crate::entries::{domains, first, id};
 
 const FILE: &str = "MTA_STS_TEST_CHILD_WRITES_TO";

@@ -9,7 +9,8 @@ use std::process::Command;
 
 use mta_sts_adapters::{Sqlite, Store, StoreError, Urgency};
 
-use super::{Folder, child};
+use super::Folder;
+use crate::child;
 use crate::entries::{domain, domains, first, id};
 
 const FILE: &str = "MTA_STS_TEST_FILE";
