@@ -142,6 +142,29 @@ mod tests {
     }
 
     #[test]
+    fn ok_a_pattern_alone_keeps_the_rules_of_matching() {
+        let cases = [
+            ("*.example.com", "MX.Example.com", true),
+            ("*.Example.com", "mx.example.com.", true),
+            ("*.example.com", "example.com", false),
+            ("*.example.com", "a.mx.example.com", false),
+            ("*.example.com", "mx.example.net", false),
+            ("*.example.com", "notexample.com", false),
+            ("mx.Example.com", "MX.example.COM", true),
+            ("mx.example.com", "amx.example.com", false),
+            ("mx.example.com", "a.mx.example.com", false),
+        ];
+        for (pattern, host, expected) in cases {
+            let pattern = MxPattern::parse(pattern, Profile::Strict).unwrap();
+            assert_eq!(
+                pattern.matches(&DnsName::parse(host).unwrap()),
+                expected,
+                "{pattern} {host}"
+            );
+        }
+    }
+
+    #[test]
     fn ok_a_host_of_one_label_matches_no_wildcard() {
         let host = DnsName::parse("localhost").unwrap();
         assert!(MxPattern::parse("LocalHost", Profile::Strict).unwrap().matches(&host));

@@ -207,6 +207,25 @@ fn ok_a_policy_for_this_delivery_alone_applies_while_the_store_is_asked() {
 }
 
 #[test]
+fn ok_a_policy_that_cannot_be_stored_applies_all_the_same() {
+    let https = HttpsAnswer::policy(&policy_text("enforce", 604_800));
+    let found = run(Lookup::new(domain()), &TxtAnswer::id("1", 300), &https, false, MONDAY).outcome;
+    assert_eq!((found.status(), found.is_persisted()), (Status::Found, false));
+    assert!(found.policy().is_some_and(|held| held.policy().mode() == mta_sts::Mode::Enforce));
+    let entry = found.into_entry();
+    assert!(entry.policy(TUESDAY).is_some(), "what is kept at hand has it as well");
+    let held = run(
+        Lookup::new(domain()).held(Held::Entry(entry)),
+        &TxtAnswer::silence(),
+        &failing(),
+        false,
+        TUESDAY,
+    );
+    assert_eq!((held.outcome.status(), held.outcome.is_persisted()), (Status::Held, false));
+    assert!(held.outcome.policy().is_some());
+}
+
+#[test]
 fn ok_a_failed_candidate_becomes_a_detail_of_the_report() {
     let https = HttpsAnswer::policy(&policy_text("enforce", 604_800));
     let found = run(Lookup::new(domain()), &TxtAnswer::id("1", 300), &https, true, MONDAY);

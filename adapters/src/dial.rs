@@ -129,6 +129,7 @@ impl<T> PerAddress<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use mta_sts::AddressClass::{Loopback, Private};
 
     #[test]
     fn ok_an_address_has_one_as_long_as_it_is_used() {
@@ -140,5 +141,40 @@ mod tests {
         assert_eq!(*used.of(a, || 4), 4);
         let left = used.0.lock().unwrap_or_else(PoisonError::into_inner).len();
         assert!(left <= 2, "{left}");
+    }
+
+    fn addresses(texts: &[&str]) -> Vec<IpAddr> {
+        texts.iter().map(|text| text.parse().expect("an address")).collect()
+    }
+
+    /// The addresses of a host, and which of them are dialled.
+    type Case<'a> = (&'a [&'a str], Result<&'a [&'a str], FetchFailure>);
+
+    #[test]
+    fn ok_each_address_is_judged_for_itself() {
+        let dial = Dial::new();
+        let cases: [Case; 7] = [
+            (&[], Err(FetchFailure::NoAddress)),
+            (&["10.0.0.1", "::1"], Err(FetchFailure::Address(Private))),
+            (&["::ffff:127.0.0.1"], Err(FetchFailure::Address(Loopback))),
+            (&["1.1.1.1", "10.0.0.1", "2606:4700::1"], Ok(&["1.1.1.1", "2606:4700::1"])),
+            (&["10.0.0.1", "1.1.1.1", "127.0.0.1"], Ok(&["1.1.1.1"])),
+            // A host of many addresses gets four attempts, whatever else it names.
+            (
+                &["1.0.0.1", "1.0.0.2", "1.0.0.3", "1.0.0.4", "1.0.0.5"],
+                Ok(&["1.0.0.1", "1.0.0.2", "1.0.0.3", "1.0.0.4"]),
+            ),
+            (
+                &["1.0.0.1", "1.0.0.2", "1.0.0.3", "1.0.0.4", "10.0.0.1"],
+                Ok(&["1.0.0.1", "1.0.0.2", "1.0.0.3", "1.0.0.4"]),
+            ),
+        ];
+        let at = |address| SocketAddr::new(address, 443);
+        let sockets = |texts: &[&str]| addresses(texts).into_iter().map(at).collect::<Vec<_>>();
+        for (given, expected) in cases {
+            assert_eq!(dial.targets(&addresses(given)), expected.map(sockets), "{given:?}");
+        }
+        let (own, any) = (["10.0.0.1", "::1"], Dial { any_address: true, ..dial });
+        assert_eq!(any.targets(&addresses(&own)), Ok(sockets(&own)));
     }
 }

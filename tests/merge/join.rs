@@ -53,9 +53,10 @@ proptest! {
         let txt = TxtAnswer::from(&turn.world.txt);
         let https = HttpsAnswer::Failed(mta_sts::FetchFailure::Connection);
         let negative = run(lookup, &txt, &https, true, UnixTime::from_secs(now)).outcome.into_entry();
-        let joined = join(&negative, &a);
-        prop_assert_eq!(joined.stored_policy(), a.stored_policy());
-        prop_assert_eq!(joined.generation(), a.generation());
+        for joined in [join(&negative, &a), join(&a, &negative)] {
+            prop_assert_eq!(joined.stored_policy(), a.stored_policy());
+            prop_assert_eq!(joined.generation(), a.generation());
+        }
     }
 
     /// What a lookup writes takes the place of the entry that it started from, part by part, so a

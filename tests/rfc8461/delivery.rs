@@ -190,6 +190,15 @@ fn s5_1_a_new_policy_is_tried_before_a_permanent_failure() {
     assert_eq!(outcome.status(), Status::Found);
     let again = Delivery::new(&outcome, Requirements::default());
     assert_eq!(again.policy().map(|held| held.id().to_string()).as_deref(), Some("2"));
+    // By its id alone, or by its text alone, it is another one.
+    assert!(!gate(&id("2"), &serves(Mode::Enforce, WEEK)).1);
+    let refusing = look(Held::Nothing, &id("1"), &serves(Mode::Enforce, WEEK), NOW).outcome;
+    for (max_age, same) in [(WEEK, true), (DAY, false)] {
+        let lookup = refused(&refusing).recheck(Held::Nothing);
+        let https = serves(Mode::Enforce, max_age);
+        let run = mta_sts_testkit::script::run(lookup, &id("1"), &https, true, at(NOW + 3_600));
+        assert_eq!(run.outcome.bounce_token().is_some(), same, "{max_age}");
+    }
     let (outcome, permits) = gate(&id("2"), &fails());
     assert_eq!(
         (outcome.status(), permits),

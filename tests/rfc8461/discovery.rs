@@ -3,7 +3,7 @@
 use mta_sts::lookup::Head;
 use mta_sts::{
     CertificateFault, FetchFailure, Held, Limits, Lookup, Mode, PolicyDomain, PolicyHostVerified,
-    Profile, Recheck, ResultType, Status, Step,
+    Profile, Recheck, ResultType, Status, Step, Urgency,
 };
 use mta_sts_testkit::script::{self, HttpsAnswer, TxtAnswer, policy_text};
 
@@ -138,6 +138,23 @@ fn s3_2_the_media_type_is_validated_and_its_parameters_are_ignored() {
 }
 
 #[test]
+fn s3_2_a_body_in_a_content_coding_is_not_the_policy() {
+    for (coding, taken) in
+        [("", true), ("identity", true), ("gzip", false), ("br, identity", false)]
+    {
+        let verified = PolicyHostVerified::assertion("mta-sts.example.com");
+        let head = Head { content_encoding: Some(coding.as_bytes()), ..head(200) };
+        match fetching().responded(verified, head, at(NOW)) {
+            Step::ReadBody(_) => assert!(taken, "{coding}"),
+            refused => assert_eq!(
+                (taken, failure(refused)),
+                (false, FetchFailure::ContentCoding(coding.into()))
+            ),
+        }
+    }
+}
+
+#[test]
 fn s3_2_max_age_counts_from_the_last_fetch_and_a_matching_id_extends_nothing() {
     let mut held = holding(Mode::Enforce);
     for day in 1..7 {
@@ -153,9 +170,26 @@ fn s3_2_max_age_counts_from_the_last_fetch_and_a_matching_id_extends_nothing() {
 
 #[test]
 fn s3_2_max_age_is_at_most_a_year() {
-    let run = look(Held::Nothing, &id("1"), &serves(Mode::Enforce, 9_999_999_999), NOW);
-    let held = run.outcome.policy().unwrap();
-    assert_eq!(held.expires_at(), at(NOW + 31_557_600));
+    const LONGEST: u64 = 31_557_600;
+    let expires = |max_age| {
+        let run = look(Held::Nothing, &id("1"), &serves(Mode::Enforce, max_age), NOW);
+        run.outcome.policy().unwrap().expires_at()
+    };
+    assert_eq!(expires(LONGEST - 1), at(NOW + LONGEST - 1));
+    for more in [LONGEST, LONGEST + 1, 4_294_967_295, 4_294_967_296, 9_999_999_999] {
+        assert_eq!(expires(more), at(NOW + LONGEST), "{more}");
+    }
+}
+
+#[test]
+fn s3_2_a_max_age_of_zero_takes_a_held_policys_place() {
+    let run = look(holding(Mode::Enforce), &id("2"), &serves(Mode::Testing, 0), NOW + DAY);
+    // It applies to this delivery, and to no other.
+    assert_eq!((mode(&run), run.outcome.status()), (Some(Mode::Testing), Status::Found));
+    let (written, urgency) = run.written.unwrap();
+    assert_eq!((written.stored_policy(), urgency), (None, Urgency::Durable));
+    let silent = look(Held::Entry(written), &TxtAnswer::silence(), &fails(), NOW + DAY + 1);
+    assert_eq!((mode(&silent), silent.outcome.status()), (None, Status::Unknown));
 }
 
 /// The state that waits for the head of the response.
@@ -163,6 +197,18 @@ fn fetching() -> mta_sts::lookup::FetchPolicy {
     let Step::QueryTxt(query) = Lookup::new(domain()).start(at(NOW)) else { panic!("a question") };
     match query.answered([["v=STSv1; id=1"]], 60, at(NOW)) {
         Step::FetchPolicy(fetch) => fetch,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Why there was nothing to store but a failure.
+fn failure(step: Step) -> FetchFailure {
+    let Step::Store(store) = step else { panic!("a failed fetch is remembered: {step:?}") };
+    match store.stored() {
+        Step::Done(outcome) => match outcome.problem() {
+            Some(mta_sts::Problem::Fetch(failure)) => failure.clone(),
+            other => panic!("{other:?}"),
+        },
         other => panic!("{other:?}"),
     }
 }
@@ -219,10 +265,56 @@ fn s3_3_five_minutes_or_longer_between_attempts_for_one_id() {
 }
 
 #[test]
+fn s3_3_the_wait_is_the_same_while_a_policy_is_held() {
+    let mut held = holding(Mode::Enforce);
+    let mut fetches = Vec::new();
+    for secs in 0..1_000 {
+        // What the held policy's own id announces in between ends no row of failures.
+        let known = look_for(Recheck::Always, held, &id("1"), &fails(), NOW + secs);
+        assert_eq!(known.outcome.status(), Status::Confirmed);
+        let run = look_for(Recheck::Always, keep(known.outcome), &id("2"), &fails(), NOW + secs);
+        assert_eq!((mode(&run), run.outcome.status()), (Some(Mode::Enforce), Status::Held));
+        if !run.asked_https.is_empty() {
+            fetches.push(secs);
+        }
+        held = keep(run.outcome);
+    }
+    assert_eq!(fetches, [0, 300, 900]);
+}
+
+#[test]
+fn s3_3_a_failed_refresh_is_not_tried_again_because_dns_confirms_the_id() {
+    let held = keep(
+        look_for(Recheck::Refresh, holding(Mode::Enforce), &id("1"), &fails(), NOW + DAY).outcome,
+    );
+    let confirmed = look_for(Recheck::Always, held, &id("1"), &fails(), NOW + DAY + 1);
+    assert_eq!(confirmed.outcome.status(), Status::Confirmed);
+    let again = keep(confirmed.outcome);
+    let again = look_for(Recheck::Refresh, again, &id("1"), &fails(), NOW + DAY + 2);
+    assert_eq!((again.asked_https.len(), code(&again)), (0, Some("backing-off")));
+}
+
+#[test]
 fn s3_3_another_id_need_not_wait() {
     let held = keep(look(Held::Nothing, &id("1"), &fails(), NOW).outcome);
     let run = look(held, &id("2"), &serves(Mode::Enforce, WEEK), NOW + 1);
     assert_eq!((run.asked_https.len(), run.outcome.status()), (1, Status::Found));
+}
+
+#[test]
+fn s10_2_forged_ids_cannot_cause_a_flood_of_fetches() {
+    let mut held = Held::Nothing;
+    let mut fetches = Vec::new();
+    for secs in 0..700 {
+        let forged = id(&format!("forged{secs}"));
+        let run = look_for(Recheck::Always, held, &forged, &fails(), NOW + secs);
+        match code(&run) {
+            Some("policy-fetch") => fetches.push(secs),
+            other => assert_eq!((run.asked_https.len(), other), (0, Some("fetch-limited"))),
+        }
+        held = keep(run.outcome);
+    }
+    assert_eq!(fetches, [0, 1, 2, 3, 300, 600]);
 }
 
 #[test]
@@ -236,6 +328,17 @@ fn s3_3_a_minute_and_64_kib_are_the_limits_and_what_is_larger_is_refused_whole()
     assert_eq!(mode(&look(Held::Nothing, &id("1"), &filled(65_536), NOW)), Some(Mode::Enforce));
     let run = look(Held::Nothing, &id("1"), &filled(65_537), NOW);
     assert_eq!((mode(&run), code(&run)), (None, Some("policy-fetch")));
+    // The limit is that of the whole body, in however many chunks it comes.
+    let head = head(200);
+    let verified = PolicyHostVerified::assertion("mta-sts.example.com");
+    let Step::ReadBody(mut body) = fetching().responded(verified, head, at(NOW)) else {
+        panic!("a body")
+    };
+    let chunks = (0..65_536).filter(|_| body.chunk(b"x").is_continue()).count();
+    assert_eq!(chunks, 65_536);
+    assert!(body.chunk(b"").is_continue());
+    assert!(body.chunk(b"x").is_break() && body.chunk(b"").is_break());
+    assert_eq!(failure(body.ended(at(NOW))), FetchFailure::TooLarge { limit: 65_536 });
 }
 
 #[test]
@@ -255,6 +358,18 @@ fn s3_3_an_unexpired_held_policy_applies_where_no_live_one_can_be_had() {
     }
     let run = look(holding(Mode::Enforce), &TxtAnswer::silence(), &fails(), NOW + WEEK - 1);
     assert_eq!((run.outcome.status(), mode(&run)), (Status::Held, Some(Mode::Enforce)));
+}
+
+#[test]
+fn s5_1_a_store_that_cannot_be_read_is_not_an_empty_one() {
+    for txt in [TxtAnswer::Absent(60), TxtAnswer::several(60), TxtAnswer::silence(), id("1")] {
+        let run = look(Held::Unreadable, &txt, &fails(), NOW);
+        assert_eq!((mode(&run), run.outcome.status()), (None, Status::Unknown), "{txt:?}");
+    }
+    let run = look(Held::Unreadable, &TxtAnswer::Absent(60), &fails(), NOW);
+    assert_eq!(code(&run), Some("store-unreadable"));
+    let run = look(Held::Unreadable, &id("1"), &serves(Mode::Enforce, WEEK), NOW);
+    assert_eq!((mode(&run), run.outcome.status()), (Some(Mode::Enforce), Status::Found));
 }
 
 #[test]
