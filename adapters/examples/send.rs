@@ -3,6 +3,10 @@
 //!
 //! Three hosts are the mail exchanges of every domain: one has another host's certificate, one
 //! offers no STARTTLS, one is as it should be. DNS, HTTPS and SMTP are servers on loopback.
+//!
+//! SMTP is mail-send's: a client that keeps what it has read before STARTTLS, as lettre 0.11.23
+//! does, would take a reply that an attacker put there for the first over TLS (RFC 3207 §4.2). The
+//! servers try that.
 
 #[path = "support/sink.rs"]
 mod sink;

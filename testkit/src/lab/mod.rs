@@ -19,6 +19,62 @@
 //! # Ok::<(), mta_sts_testkit::lab::LabError>(())
 //! ```
 //!
+//! # Testing a sender of your own
+//!
+//! Four settings point it at the lab: its resolver is [`Lab::dns_addr`], the port of `https` is
+//! [`Lab::https_port`], [`Lab::ca_pem`] is a trusted root, and addresses on loopback may be dialled.
+//! Then, for each fault, let it find a policy, break something, and ask it again: what it held it has
+//! to keep. Give each fault a domain of its own, as a sender remembers what it asked, and short
+//! deadlines where nothing is to come.
+//!
+//! ```
+//! use mta_sts_testkit::lab::{Certificate, DnsAnswer, Lab, Rcode, RecordType};
+//!
+//! # use std::collections::HashSet;
+//! # use std::net::{SocketAddr, UdpSocket};
+//! # use hickory_proto::op::{Message, Query};
+//! # use hickory_proto::rr::{Name, RecordType as Wire};
+//! # struct Sender(SocketAddr, HashSet<String>);
+//! # impl Sender {
+//! #     fn new(dns: SocketAddr) -> Self { Self(dns, HashSet::new()) }
+//! #     fn must_verify(&mut self, domain: &str) -> bool {
+//! #         let mut question = Message::query();
+//! #         let name = Name::from_ascii(format!("_mta-sts.{domain}.")).unwrap();
+//! #         question.add_query(Query::query(name, Wire::TXT));
+//! #         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+//! #         socket.send_to(&question.to_vec().unwrap(), self.0).unwrap();
+//! #         let mut reply = [0; 1232];
+//! #         let length = socket.recv(&mut reply).unwrap();
+//! #         let reply = Message::from_vec(&reply[..length]).unwrap();
+//! #         if !reply.answers.is_empty() { self.1.insert(domain.to_owned()); }
+//! #         self.1.contains(domain)
+//! #     }
+//! # }
+//! let faults: [(&str, fn(&Lab, &str)); 3] = [
+//!     ("DNS does not answer", |lab, domain| {
+//!         let answer = DnsAnswer::rcode(Rcode::SERVFAIL);
+//!         lab.dns().set(&format!("_mta-sts.{domain}"), RecordType::Txt, answer);
+//!     }),
+//!     ("the record is gone", |lab, domain| lab.domain(domain).withdraw()),
+//!     ("a new policy cannot be had", |lab, domain| {
+//!         lab.domain(domain).id("2").certificate(Certificate::Expired).publish();
+//!     }),
+//! ];
+//! let lab = Lab::start()?;
+//! let mut sender = Sender::new(lab.dns_addr()); // yours
+//! for (number, (what, fault)) in (1..).zip(faults) {
+//!     let domain = format!("fault-{number}.example");
+//!     lab.domain(&domain).mode("enforce").publish();
+//!     assert!(sender.must_verify(&domain), "before {what}");
+//!     fault(&lab, &domain);
+//!     assert!(sender.must_verify(&domain), "{what}");
+//! }
+//! # Ok::<(), mta_sts_testkit::lab::LabError>(())
+//! ```
+//!
+//! What a sender should make of some three hundred faults, and how each is arranged, is in
+//! `docs/faults.md` and `adapters/tests/suite/` of the repository.
+//!
 //! # What it is
 //!
 //! - One DNS server, as a recursive resolver would answer, UDP and TCP on one port: [`Lab::dns`]
