@@ -204,7 +204,7 @@ impl Store for Sqlite {
     }
 
     fn remove(&self, domain: &PolicyDomain) -> Result<bool, StoreError> {
-        let removed = self.write(Work::Remove(Name::from(domain)), Urgency::Durable)?;
+        let removed = self.write(Work::Remove(Name::from(domain)), Urgency::Lazy)?;
         Ok(removed > 0)
     }
 

@@ -4,8 +4,9 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use mta_sts::PolicyDomain;
 
-use crate::{check, conformance, demo, generate, lint};
+use crate::{cache, check, conformance, demo, generate, lint};
 
 /// MTA-STS (RFC 8461) for those who send mail and those who receive it.
 #[derive(Debug, Parser)]
@@ -30,6 +31,8 @@ pub(crate) enum Command {
     Lint(lint::Args),
     /// Write a policy and its TXT record, or the steps of a removal
     Generate(generate::Args),
+    /// Show, drop or refresh what a store holds
+    Cache(cache::Args),
     /// Tell the life of a policy, in a world of its own on loopback
     Demo(demo::Args),
     /// Hold this implementation, or any program, to the clauses of the RFCs
@@ -43,6 +46,11 @@ pub(crate) enum Format {
     Human,
     /// One line of JSON
     Json,
+}
+
+/// A Policy Domain; U-labels are taken.
+pub(crate) fn domain(text: &str) -> Result<PolicyDomain, String> {
+    PolicyDomain::parse(text).map_err(|error| error.to_string())
 }
 
 /// Reads at most `limit` octets of a file, or of the standard input for `-`.

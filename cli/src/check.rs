@@ -6,18 +6,18 @@ pub(crate) mod json;
 mod mx;
 mod remarks;
 pub(crate) mod text;
-mod verdict;
+pub(crate) mod verdict;
 mod witness;
 pub(crate) mod words;
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use futures_util::{StreamExt, stream};
 use mta_sts::{Outcome, PolicyDomain, UnixTime};
 use mta_sts_adapters::TxtAnswer;
 
-use crate::args::Format;
+use crate::access::Access;
+use crate::args::{self, Format};
 use crate::exit::{self, Exit, Failure};
 use ask::Asker;
 use mx::Hosts;
@@ -26,30 +26,13 @@ use mx::Hosts;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The Policy Domain: the part of a mail address after the `@`; U-labels are taken
-    #[arg(required = true, value_name = "DOMAIN", value_parser = domain)]
+    #[arg(required = true, value_name = "DOMAIN", value_parser = args::domain)]
     domains: Vec<PolicyDomain>,
-    /// The resolver to ask, in place of the system's
-    #[arg(long, value_name = "ADDR:PORT")]
-    dns: Option<SocketAddr>,
-    /// A file of certificates (PEM) to trust beside the system's
-    #[arg(long, value_name = "FILE")]
-    ca: Option<PathBuf>,
-    /// The port of policy hosts, in place of 443
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    policy_port: Option<u16>,
-    /// Connect to policy hosts at private addresses too
-    #[arg(long)]
-    allow_private: bool,
-    /// The time for each question to DNS, and for each whole fetch; 20 and 60 unless set
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=300))]
-    timeout: Option<u64>,
+    #[command(flatten)]
+    access: Access,
     /// Keep what is learnt in this file, for the next run and for other programs
     #[arg(long, value_name = "FILE")]
     store: Option<PathBuf>,
-}
-
-fn domain(text: &str) -> Result<PolicyDomain, String> {
-    PolicyDomain::parse(text).map_err(|error| error.to_string())
 }
 
 /// How many domains are looked up at the same time.

@@ -1,6 +1,8 @@
 //! `mta-sts`: the command line.
 
+mod access;
 mod args;
+mod cache;
 mod check;
 mod conformance;
 mod demo;
@@ -29,6 +31,7 @@ fn main() -> ExitCode {
         Command::Check(args) => check::run(args, cli.format),
         Command::Lint(args) => lint::run(args, cli.format),
         Command::Generate(args) => generate::run(args, cli.format),
+        Command::Cache(args) => cache::run(args, cli.format),
         Command::Demo(args) => demo::run(args, cli.format),
         Command::Conformance(args) => conformance::run(args, cli.format),
     };

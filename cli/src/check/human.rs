@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt::{Display, Write};
 
 use anstyle::{AnsiColor, Style};
-use mta_sts::{HeldPolicy, Mode, MxPattern, SelectionError, Status, record};
+use mta_sts::{HeldPolicy, Mode, MxPattern, Policy, SelectionError, Status, record};
 use mta_sts_adapters::TxtAnswer;
 
 use super::Finding;
@@ -63,25 +63,38 @@ pub(super) fn report(finding: &Finding) -> String {
 }
 
 /// Lines with a label each; the label stands once where a thing takes several lines.
-struct Sheet {
+#[derive(Debug)]
+pub(crate) struct Sheet {
     text: String,
     last: &'static str,
 }
 
 impl Sheet {
-    fn new(title: &str) -> Self {
+    pub(crate) fn new(title: &str) -> Self {
         Self { text: format!("{}\n", styled(STRONG, title)), last: "" }
     }
 
-    fn line(&mut self, label: &'static str, text: impl Display) {
+    pub(crate) fn line(&mut self, label: &'static str, text: impl Display) {
         let shown = if label == self.last { "" } else { label };
         self.last = label;
         // Writing to a string does not fail.
         let _ = writeln!(self.text, "  {} {text}", styled(FAINT, format_args!("{shown:<8}")));
     }
+
+    /// The MX patterns of a policy.
+    pub(crate) fn patterns(&mut self, policy: &Policy) {
+        for pattern in policy.mx().take(MAX_ROWS) {
+            self.line("patterns", harmless(pattern.as_str()));
+        }
+        rest(self, "patterns", policy.mx().len());
+    }
+
+    pub(crate) fn into_text(self) -> String {
+        self.text
+    }
 }
 
-fn with_unicode<'a>(name: &'a str, unicode: &str) -> Cow<'a, str> {
+pub(crate) fn with_unicode<'a>(name: &'a str, unicode: &str) -> Cow<'a, str> {
     if name == unicode { name.into() } else { format!("{name} ({})", harmless(unicode)).into() }
 }
 
@@ -117,10 +130,7 @@ fn policy_lines(sheet: &mut Sheet, held: &HeldPolicy, finding: &Finding) {
             }
         ),
     );
-    for pattern in policy.mx().take(MAX_ROWS) {
-        sheet.line("patterns", harmless(pattern.as_str()));
-    }
-    rest(sheet, "patterns", policy.mx().len());
+    sheet.patterns(policy);
 }
 
 fn rest(sheet: &mut Sheet, label: &'static str, count: usize) {

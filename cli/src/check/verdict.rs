@@ -1,13 +1,13 @@
 //! How bad a finding is: the exit code.
 
-use mta_sts::{FetchFailure, HeldPolicy, Mode, Problem};
+use mta_sts::{FetchFailure, HeldPolicy, Mode, Outcome, Problem};
 
 use super::Finding;
 use super::mx::Hosts;
 use crate::exit::Exit;
 
 /// The worse of two exits. A fault is a fault, whatever else could not be told.
-pub(super) fn worse(a: Exit, b: Exit) -> Exit {
+pub(crate) fn worse(a: Exit, b: Exit) -> Exit {
     let rank = |exit| match exit {
         Exit::Well => 0,
         Exit::Unknown => 1,
@@ -29,7 +29,7 @@ impl Finding {
     }
 
     pub(super) fn exit(&self) -> Exit {
-        let lookup = self.outcome.problem().map_or(Exit::Well, |problem| of_problem(problem, self));
+        let lookup = of_lookup(&self.outcome);
         let hosts = match &self.hosts {
             Hosts::Failed(_) => Exit::Unknown,
             hosts if self.binds_hosts() && hosts.uncovered().next().is_some() => Exit::Fault,
@@ -41,12 +41,13 @@ impl Finding {
     }
 }
 
-/// Whose the problem is: the domain's, or that of the way to it.
-fn of_problem(problem: &Problem, finding: &Finding) -> Exit {
+/// Whose the problem of a lookup is: the domain's, or that of the way to it.
+pub(crate) fn of_lookup(outcome: &Outcome) -> Exit {
+    let Some(problem) = outcome.problem() else { return Exit::Well };
     match problem {
         // RFC 8461 §8.3: a policy of mode `none`, held still, and then no record: a removal as it
         // should be.
-        Problem::RecordAbsent => match finding.outcome.policy().map(HeldPolicy::policy) {
+        Problem::RecordAbsent => match outcome.policy().map(HeldPolicy::policy) {
             Some(policy) if policy.mode() == Mode::None => Exit::Well,
             _ => Exit::Fault,
         },

@@ -47,11 +47,8 @@ impl World {
     /// Without `--allow-private`.
     pub(crate) fn public(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_mta-sts"));
-        command
-            .args(["check", "--dns", &self.lab.dns_addr().to_string(), "--ca"])
-            .arg(self.folder.file("ca.pem"))
-            .args(["--policy-port", &self.lab.https_port().to_string()])
-            .env_remove("CLICOLOR_FORCE");
+        command.arg("check").env_remove("CLICOLOR_FORCE");
+        self.point(&mut command);
         command
     }
 
@@ -59,6 +56,14 @@ impl World {
         let mut command = self.public();
         command.arg("--allow-private");
         command
+    }
+
+    /// Points a command at the lab.
+    pub(crate) fn point<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+        command
+            .args(["--dns", &self.lab.dns_addr().to_string(), "--ca"])
+            .arg(self.folder.file("ca.pem"))
+            .args(["--policy-port", &self.lab.https_port().to_string()])
     }
 
     pub(crate) fn json(&self, args: &[&str]) -> (i32, Vec<Value>) {
