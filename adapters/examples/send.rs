@@ -10,8 +10,6 @@
 
 #[path = "support/sink.rs"]
 mod sink;
-#[path = "support/witness.rs"]
-mod witness;
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -21,22 +19,21 @@ use std::time::Duration;
 use mail_send::SmtpClient;
 use mail_send::smtp::message::Message;
 use mta_sts_adapters::delivery::{
-    Attempt, Candidate, Conclusion, Delivery, Failure, Mx, Requirements, TlsDuty, Verdict,
+    Attempt, Candidate, Conclusion, Delivery, Failure, Mx, Requirements, Verdict,
 };
 use mta_sts_adapters::tlsrpt::{DateRange, FailureDetails, Report, ReportedPolicy, Tally};
 use mta_sts_adapters::tokio::MtaSts;
 use mta_sts_adapters::{
-    BounceToken, Held, HickoryDns, Limits, MxAnswer, MxVerified, Outcome, PolicyDomain, Roots,
-    Status,
+    BounceToken, Held, HickoryDns, Limits, MxAnswer, MxTls, Outcome, PolicyDomain, Roots, Status,
 };
 use mta_sts_testkit::lab::{DnsAnswer, Lab, Rcode, RecordType};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use sink::{Authority, Sink};
-use witness::Witness;
 
 /// The most that any step of SMTP may take.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -49,16 +46,17 @@ pub(crate) async fn main() -> Result<(), Box<dyn Error>> {
     let wrong = Sink::start(Some(authority.certify("mx.elsewhere.example")?)).await?;
     let plain = Sink::start(None).await?;
     let good = Sink::start(Some(authority.certify("mx3.example.org")?)).await?;
+    let client = MtaSts::builder()
+        .dns(HickoryDns::servers([lab.dns_addr()]))
+        .roots(Roots::GivenOnly)
+        .extra_root(lab.ca_pem())
+        .extra_root(authority.root().as_ref())
+        .policy_port(lab.https_port())
+        .allow_private_addresses(true)
+        .limits(Limits::default().with_query_timeout(PATIENCE).with_fetch_timeout(PATIENCE));
     let sender = Sender {
-        sts: MtaSts::builder()
-            .dns(HickoryDns::servers([lab.dns_addr()]))
-            .roots(Roots::GivenOnly)
-            .extra_root(lab.ca_pem())
-            .policy_port(lab.https_port())
-            .allow_private_addresses(true)
-            .limits(Limits::default().with_query_timeout(PATIENCE).with_fetch_timeout(PATIENCE))
-            .build()?,
-        witness: Witness::new(authority.root())?,
+        tls: client.mx_tls()?,
+        sts: client.build()?,
         hosts: BTreeMap::from([
             ("mx1.example.org", wrong.address),
             ("mx2.example.org", plain.address),
@@ -137,7 +135,7 @@ fn may_bounce(token: Option<BounceToken>) -> bool {
 
 struct Sender {
     sts: MtaSts,
-    witness: Witness,
+    tls: MxTls,
     /// In the place of the hosts' A records and of port 25.
     hosts: BTreeMap<&'static str, SocketAddr>,
 }
@@ -225,38 +223,29 @@ impl Sender {
         let Ok((client, starttls)) = greet(address).await else {
             return (attempt.connection_failed(delivery), Session::Broken);
         };
-        let host = attempt.host().cloned();
-        let (Some(host), true) = (host, starttls) else {
+        let (Some(host), true) = (attempt.host().cloned(), starttls) else {
             return (attempt.no_starttls(delivery), Session::Plain(client));
         };
         // Where the certificate must be valid the handshake fails with it; elsewhere what is wrong
         // is noted, so that one connection gives both the report and the mail's way.
-        let insist = attempt.duty() == TlsDuty::Verified;
-        let Ok((connector, noted)) = self.witness.connector(insist) else {
+        let Ok(Some(handshake)) = self.tls.handshake(&attempt) else {
             return (attempt.tls_failed(delivery), Session::Broken);
         };
-        let secured = match client.start_tls(&connector, host.as_str()).await {
+        let connector = TlsConnector::from(handshake.config());
+        let session = match client.start_tls(&connector, host.as_str()).await {
             // RFC 3207 §4.2: all that was learnt before TLS is forgotten, what is left in the read
             // buffer above all (not every SMTP client does that), and EHLO is said again.
-            Ok(mut client) => client.ehlo(NAME).await.map(|_| client),
-            Err(error) => Err(error),
-        };
-        let session = match secured {
-            Ok(client) => Session::Tls(Box::new(client)),
+            Ok(mut client) => match client.ehlo(NAME).await {
+                Ok(_) => Session::Tls(Box::new(client)),
+                Err(_) => Session::Broken,
+            },
             Err(mail_send::Error::UnexpectedReply(reply)) => {
                 return (attempt.starttls_refused(reply.code, delivery), Session::Broken);
             }
             Err(_) => Session::Broken,
         };
-        let verdict = match (noted.fault(), &session) {
-            (Some(fault), _) => attempt.certificate_failed(fault, delivery),
-            (None, Session::Tls(_)) => {
-                // The word is given for the name that the handshake had verified.
-                attempt.tls_verified(MxVerified::assertion(&host), delivery)
-            }
-            (None, _) => attempt.tls_failed(delivery),
-        };
-        (verdict, session)
+        let completed = matches!(session, Session::Tls(_));
+        (handshake.verdict(completed, attempt, delivery), session)
     }
 
     async fn transmit(

@@ -84,8 +84,8 @@ pub(crate) fn telling(failure: &FetchFailure) -> u8 {
     }
 }
 
-/// Whether the transfer coding is one that is understood, as none was offered (RFC 9112 §7.4): chunks,
-/// which HTTP/1.0 does not know (§6.1), or none at all.
+/// Whether the transfer coding can be understood. As none was offered (RFC 9112 §7.4) it has to be
+/// chunks, which HTTP/1.0 does not know (§6.1), or none at all.
 pub(crate) fn check_coding(coding: Option<&[u8]>, is_http_1_1: bool) -> Result<(), FetchFailure> {
     match coding {
         Some(coding) if !is_http_1_1 || !coding.trim_ascii().eq_ignore_ascii_case(b"chunked") => {
