@@ -4,6 +4,8 @@
 //! rest (what DNS last said, failures, the fetch budget, the day of last use) saves questions; to
 //! lose it costs one more.
 
+#[cfg(feature = "arbitrary")]
+mod any;
 mod bytes;
 mod notes;
 

@@ -153,6 +153,8 @@ extern crate alloc;
 extern crate std;
 
 mod address;
+#[cfg(feature = "arbitrary")]
+mod any;
 pub mod delivery;
 mod entry;
 pub mod error;

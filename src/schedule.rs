@@ -339,6 +339,8 @@ impl Schedule {
         let slot = known.get_mut();
         if rank(entry) <= slot.rank() {
             slot.touch(entry);
+            slot.outlived |=
+                slot.place == Place::InFlight && rank(entry) < slot.rank() && new.is_some();
             if slot.place == Place::Parked && !slot.is_idle(now) {
                 let name = self.queues.unlink(entry.domain(), slot);
                 plan(&mut self.queues, clock, name, slot, entropy);
@@ -369,6 +371,7 @@ impl Schedule {
             return None;
         };
         let superseded = core::mem::take(&mut slot.superseded);
+        let outlived = core::mem::take(&mut slot.outlived);
         let (read, known) = (rank(entry), slot.rank());
         let new = if read > known { Slot::of(entry, now) } else { None };
         if read < known && slot.place != Place::InFlight {
@@ -377,7 +380,11 @@ impl Schedule {
         }
         // The store no longer has what is known here.
         let is_lost = read < known && status == Status::Absent && !superseded;
-        if is_lost || (read > known && new.is_none()) {
+        if is_lost && outlived {
+            // It lost it, and has one again that a clock set back has made the older: whatever is
+            // heard of next is news.
+            slot.generation = 0;
+        } else if is_lost || (read > known && new.is_none()) {
             self.handle_removed(domain);
             return None;
         }

@@ -1,7 +1,6 @@
-//! Every rule of a delivery alone; all of them together are in `naive`.
+//! Every rule of a delivery alone; all of them together are in `tests/model/delivery.rs`.
 
 mod demands;
-mod naive;
 
 use alloc::format;
 use alloc::vec::Vec;
@@ -97,11 +96,6 @@ impl Event {
             Self::VerifiedForAnother => Some(FailureKind::OtherHostVerified),
             Self::ConnectionFailed => Some(FailureKind::Connection),
         }
-    }
-
-    fn has_tls(self) -> bool {
-        use Event::{CertificateFailed, Unverified, Verified, VerifiedForAnother};
-        matches!(self, CertificateFailed(_) | Unverified | Verified | VerifiedForAnother)
     }
 
     fn happens(self, attempt: Attempt, delivery: &mut Delivery) -> Verdict {

@@ -53,7 +53,7 @@ pub(super) fn judge(records: &[Vec<u8>]) -> Report<PolicyId, SelectionError> {
             (Err(SelectionError::Several { .. }), true, None) => {}
             (Ok(_), true, _) => diagnostics.extend(extensions(octets, number)),
             (Err(SelectionError::Malformed(error)), counts, _) if counts || alone => {
-                diagnostics.push(malformed(text, error, number));
+                diagnostics.push(malformed(octets.len(), text, error, number));
             }
             (Err(SelectionError::Absent), ..) => {
                 diagnostics.push(other(text, octets.len(), number, Severity::Error, alone));
@@ -156,8 +156,9 @@ fn between_quotes(text: &str) -> Option<&str> {
     rest.rsplit_once('"').map(|(inner, _)| inner)
 }
 
-/// The record that counts, where the parser refuses it.
-fn malformed(text: &str, error: &RecordError, number: usize) -> Diagnostic {
+/// The record that counts, where the parser refuses it. Before the fault its text is its octets;
+/// after it, it may be longer, by what stands for octets that are no text.
+fn malformed(octets: usize, text: &str, error: &RecordError, number: usize) -> Diagnostic {
     let column = error.column().unwrap_or(1);
     let rest = text.get(column.saturating_sub(1)..).unwrap_or_default();
     let field = rest.split(';').next().unwrap_or_default().trim_end();
@@ -178,7 +179,7 @@ fn malformed(text: &str, error: &RecordError, number: usize) -> Diagnostic {
         RecordError::IdCharacter { .. } => {
             let value = id_value(text);
             let message = format!("expected letters and digits in the id, found {}", quoted(value));
-            (message, id_help(value), rest.chars().next().map_or(0, char::len_utf8))
+            (message, id_help(value), rest.chars().next().map_or(0, octets_of))
         }
         RecordError::Delimiter { .. } => delimiter(rest),
         RecordError::MissingEquals { .. } => missing_equals(text, rest, column),
@@ -189,14 +190,17 @@ fn malformed(text: &str, error: &RecordError, number: usize) -> Diagnostic {
             1,
         ),
     };
-    let diagnostic = Diagnostic::new(Severity::Error, error.code(), Source::Record, message)
-        .at(Place { line: number, column }, length)
-        .help(help);
+    let left = octets.saturating_sub(column.saturating_sub(1));
     // Without a column the whole record is meant.
-    match error.column() {
-        Some(_) => diagnostic,
-        None => Diagnostic { length: text.len(), ..diagnostic },
-    }
+    let length = error.column().map_or(octets, |_| length.min(left));
+    Diagnostic::new(Severity::Error, error.code(), Source::Record, message)
+        .at(Place { line: number, column }, length)
+        .help(help)
+}
+
+/// How many octets of the record a character of its text stands for, at least.
+const fn octets_of(c: char) -> usize {
+    if c == char::REPLACEMENT_CHARACTER { 1 } else { c.len_utf8() }
 }
 
 type Explained = (String, String, usize);
@@ -253,7 +257,7 @@ fn delimiter(rest: &str) -> Explained {
     };
     let message =
         format!("expected `;` between fields, found {}", quoted(found.encode_utf8(&mut [0; 4])));
-    (message, help.into(), found.len_utf8())
+    (message, help.into(), octets_of(found))
 }
 
 fn missing_equals(text: &str, rest: &str, column: usize) -> Explained {
@@ -284,7 +288,7 @@ fn field_name(rest: &str, field: &str) -> Explained {
     };
     let found_field = if field.is_empty() { "nothing".to_string() } else { quoted(field) };
     let message = format!("expected a field `name=value`, found {found_field}");
-    (message, help.into(), found.len_utf8())
+    (message, help.into(), octets_of(found))
 }
 
 /// Fields beside `v` and `id` of a sound record.

@@ -362,3 +362,22 @@ proptest! {
         prop_assert_eq!(refused, report.verdict.is_err(), "{:?}", report);
     }
 }
+
+#[test]
+fn ok_what_is_underlined_is_part_of_the_record() {
+    for (octets, column, length) in [
+        (&b"v=STSv1; \xe9"[..], 10, 1),
+        (b"v=STSv1; \xe9\xe9=1", 10, 1),
+        (b"v=STSv1; id=\xff", 13, 1),
+        (b"v=STSv1; id=1\xfe", 14, 1),
+        (b"v=STSv1;\xff\xff", 9, 1),
+        ("v=STSv1; é=1".as_bytes(), 10, 2),
+    ] {
+        let found = &records([[octets]]).diagnostics[0];
+        let at = found.at.map(|at| (at.line, at.column));
+        assert_eq!((at, found.length), (Some((1, column)), length), "{found:?}");
+    }
+    // The whole record, where no column is to blame.
+    let no_id = b"v=STSv1; a=b;";
+    assert_eq!(records([[no_id]]).diagnostics[0].length, no_id.len());
+}

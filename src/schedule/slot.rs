@@ -25,7 +25,7 @@ pub(super) enum Place {
 /// One domain's policy, as far as its refresh goes. There are millions of these.
 #[derive(Debug)]
 pub(super) struct Slot {
-    generation: u64,
+    pub(super) generation: u64,
     fetched_at: UnixTime,
     pub(super) key: u64,
     pub(super) failing: Option<Box<Failing>>,
@@ -36,6 +36,8 @@ pub(super) struct Slot {
     pub(super) place: Place,
     /// A newer policy has come while the refresh is under way.
     pub(super) superseded: bool,
+    /// An older policy has come while the refresh is under way: the store is not empty.
+    pub(super) outlived: bool,
 }
 
 /// Which of two policies of a domain stays where they meet, as [`Entry::merge`] has it.
@@ -62,6 +64,7 @@ impl Slot {
             mode: held.policy().mode(),
             place: Place::Waiting,
             superseded: false,
+            outlived: false,
         };
         let is_refreshed = slot.life() >= plan::SHORTEST_LIFE && !slot.is_over(now);
         is_refreshed.then(|| slot.used(entry))

@@ -7,5 +7,6 @@ pub mod fuzz;
 pub mod lab;
 pub mod model;
 pub mod oracle;
+pub mod pair;
 pub mod script;
 pub mod vectors;

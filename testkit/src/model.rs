@@ -5,6 +5,7 @@
 //! machine asks step by step is here known beforehand ([`World`]), so that the two can be compared
 //! outcome by outcome, over any course of lookups with time passing between them.
 
+pub mod delivery;
 mod lookup;
 mod memory;
 

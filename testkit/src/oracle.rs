@@ -243,7 +243,7 @@ fn is_field_name(name: &str) -> bool {
 }
 
 /// An mx value without its trailing dot, if it is one. The grammar knows no length.
-fn mx_value(value: &str, profile: Profile) -> Option<String> {
+pub fn mx_value(value: &str, profile: Profile) -> Option<String> {
     let tolerant = profile == Profile::Tolerant;
     let value = if tolerant { value.strip_suffix('.').unwrap_or(value) } else { value };
     // RFC 5321 §4.1.2: sub-domain = Let-dig [Ldh-str], joined by dots.

@@ -3,11 +3,12 @@
 use std::collections::HashSet;
 
 use mta_sts_testkit::model::{Https, Mode, Recheck, Status, Txt, Verdict};
+use mta_sts_testkit::pair::Pair;
 use mta_sts_testkit::script::{Turn, valid_policy};
 use proptest::prelude::*;
 
+use super::DAY;
 use super::any::any_lookup;
-use super::pair::{DAY, Pair};
 
 const START: u64 = 1_800_000_000;
 
@@ -133,7 +134,7 @@ proptest! {
 
 /// The wait after the next failure of an id, in seconds.
 fn wait_of(pair: &Pair, id: &str) -> Option<u64> {
-    pair.sender.failures.iter().find(|f| f.id == id).map(|f| f.not_before)
+    pair.sender().failures.iter().find(|f| f.id == id).map(|f| f.not_before)
 }
 
 #[test]

@@ -4,5 +4,7 @@
 #[path = "../common/any.rs"]
 mod any;
 mod course;
+mod delivery;
 mod one;
-mod pair;
+
+const DAY: u64 = 86_400;

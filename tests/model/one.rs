@@ -2,9 +2,10 @@
 
 use mta_sts::{AddressClass, CertificateFault, DnsFailure, DnsFailureKind, FetchFailure};
 use mta_sts_testkit::model::{Https, Mode, Recheck, Txt};
+use mta_sts_testkit::pair::Pair;
 use mta_sts_testkit::script::{HttpsAnswer, Turn, given, policy_text, valid_policy};
 
-use super::pair::{DAY, Pair};
+use super::DAY;
 
 const NOW: u64 = 1_800_000_000;
 const HELD: [&str; 6] = ["nothing", "enforce", "testing", "none", "expired", "future"];

@@ -115,6 +115,25 @@ fn ok_a_store_that_lost_the_policy_is_believed_and_one_that_failed_is_not() {
     }
 }
 
+/// The clock ran ahead, was set back, and the store lost the policy; while the refresh that learns of
+/// it is under way, a delivery fetches another, which seems to be the older one.
+#[test]
+fn ok_a_policy_that_came_back_under_an_older_clock_is_followed() {
+    let ahead = entry(domain(1), Mode::Enforce, WEEK, START.plus_secs(365 * DAY));
+    let mut schedule = following(&ahead, 0, START);
+    let (now, due) = next_due(&mut schedule, START).unwrap();
+    let lost = look_up(due.clone(), Held::Nothing, Recheck::Refresh, Answer::NoPolicy, now);
+    assert_eq!(lost.status(), Status::Absent);
+    let again = entry(due.clone(), Mode::Enforce, WEEK, now);
+    assert!(again.generation() < ahead.generation());
+    schedule.handle_entry(&again, 0, now);
+    assert_eq!(schedule.handle_outcome(&lost, 0, now), None);
+    assert!(schedule.contains(&due) && !schedule.is_in_flight(&due));
+    // What is heard of it next is believed.
+    schedule.handle_entry(&again, 0, now);
+    assert_eq!(wait(&mut schedule, now), Some(12 * HOUR));
+}
+
 #[test]
 fn ok_an_outcome_that_comes_late_changes_nothing() {
     let held = entry(domain(1), Mode::Enforce, DAY, START);

@@ -139,15 +139,37 @@ impl Client {
     /// # Panics
     /// If the machine asks for the storing of another domain's entry.
     pub fn turn_with(&mut self, lookup: Lookup, turn: &Turn, https: &HttpsAnswer) -> Run {
+        self.turn_answered(lookup, turn, &TxtAnswer::from(&turn.world.txt), https)
+    }
+
+    /// The same with the answer of DNS, too, in the place of the turn's.
+    ///
+    /// # Panics
+    /// If the machine asks for the storing of another domain's entry.
+    pub fn turn_answered(
+        &mut self,
+        lookup: Lookup,
+        turn: &Turn,
+        txt: &TxtAnswer,
+        https: &HttpsAnswer,
+    ) -> Run {
         let world = &turn.world;
         let lookup = lookup.held(self.held(world.readable));
-        let run = run(lookup, &TxtAnswer::from(&world.txt), https, world.writable, turn.time());
+        let run = run(lookup, txt, https, world.writable, turn.time());
         if let (true, Some((written, _))) = (world.writable, &run.written) {
-            match &mut self.entry {
-                None => self.entry = Some(written.clone()),
-                Some(entry) => entry.merge(written.clone()).expect("the entry of the same domain"),
-            }
+            self.merge(written.clone());
         }
         run
+    }
+
+    /// Merges what somebody else has written into the store.
+    ///
+    /// # Panics
+    /// If it is the entry of another domain.
+    pub fn merge(&mut self, written: Entry) {
+        match &mut self.entry {
+            None => self.entry = Some(written),
+            Some(entry) => entry.merge(written).expect("the entry of the same domain"),
+        }
     }
 }

@@ -1,21 +1,35 @@
-//! The machine and the model side by side, compared at every lookup.
+//! The machine and the reference model side by side, compared at every lookup.
+//!
+//! ```
+//! use mta_sts_testkit::model::{Mode, Recheck, Txt};
+//! use mta_sts_testkit::pair::Pair;
+//! use mta_sts_testkit::script::{Turn, valid_policy};
+//!
+//! let mut pair = Pair::new();
+//! let txt = Txt::Id("1".to_owned(), 300);
+//! let https = valid_policy(Mode::Enforce, "mx", 86_400);
+//! let verdict = pair.turn(&Turn::new(1_800_000_000, Recheck::WhenDue, txt, https));
+//! assert!(verdict.asks_https && pair.client().entry().is_some());
+//! ```
 
+use std::cmp::Ordering;
 use std::sync::LazyLock;
 
 use mta_sts::delivery::{Conclusion, Delivery, Mx, Requirements};
 use mta_sts::{Entry, HeldPolicy, Lookup, Outcome, PolicyDomain, PolicyId, UnixTime, Urgency};
-use mta_sts_testkit::model::{
+
+use crate::model::{
     self, Problem, Recheck, Refused, RemembersTxt, Sender, Source, Status, Store, Txt, Verdict,
 };
-use mta_sts_testkit::script::{Client, HttpsAnswer, Run, Turn};
+use crate::script::{Client, HttpsAnswer, Run, Turn, TxtAnswer};
 
-pub(crate) const DAY: u64 = 86_400;
+const DAY: u64 = 86_400;
 
 /// The machine with its store, the model, and the last enforced policy, as one that refused a mail.
 #[derive(Debug, Clone)]
-pub(crate) struct Pair {
-    pub(crate) client: Client,
-    pub(crate) sender: Sender,
+pub struct Pair {
+    client: Client,
+    sender: Sender,
     refused: Option<(Outcome, Refused)>,
     /// The latest time that a lookup was made at.
     latest: u64,
@@ -25,14 +39,9 @@ pub(crate) struct Pair {
     is_restarted: bool,
 }
 
-fn domain() -> PolicyDomain {
-    static DOMAIN: LazyLock<PolicyDomain> =
-        LazyLock::new(|| PolicyDomain::parse("example.com").unwrap());
-    DOMAIN.clone()
-}
-
-impl Pair {
-    pub(crate) fn new() -> Self {
+/// Nothing is held, and nothing was refused.
+impl Default for Pair {
+    fn default() -> Self {
         Self {
             client: Client::new(domain()),
             sender: Sender::default(),
@@ -42,32 +51,69 @@ impl Pair {
             is_restarted: false,
         }
     }
+}
+
+/// The domain of every pair.
+pub fn domain() -> PolicyDomain {
+    static DOMAIN: LazyLock<PolicyDomain> =
+        LazyLock::new(|| PolicyDomain::parse("example.com").unwrap());
+    DOMAIN.clone()
+}
+
+impl Pair {
+    /// Both with an empty store.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The machine with its store.
+    pub const fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The model.
+    pub const fn sender(&self) -> &Sender {
+        &self.sender
+    }
 
     /// Whether another turn can be compared. Not after a lookup that could not read its store and
     /// whose clock was behind what the store has: the machine's parts then merge each by its own
     /// stamp, the later one winning, of which the model knows nothing.
-    pub(crate) const fn is_comparable(&self) -> bool {
+    pub const fn is_comparable(&self) -> bool {
         self.is_comparable
     }
 
     /// All that decides how a course goes on.
-    pub(crate) fn state(&self) -> (Option<Vec<u8>>, String) {
+    pub fn state(&self) -> (Option<Vec<u8>>, String) {
         let refused = self.refused.as_ref().map(|(_, refused)| refused);
         let entry = self.client.entry().map(Entry::to_bytes);
         (entry, format!("{:?} {refused:?} {}", self.sender, self.latest))
     }
 
     /// One lookup of both, and that they agree on it.
-    pub(crate) fn turn(&mut self, turn: &Turn) -> Verdict {
+    ///
+    /// # Panics
+    /// If they do not.
+    pub fn turn(&mut self, turn: &Turn) -> Verdict {
         self.turn_with(turn, &HttpsAnswer::from(&turn.world.https))
     }
 
     /// The same with this answer of HTTPS, which the model knows by its kind alone.
-    pub(crate) fn turn_with(&mut self, turn: &Turn, https: &HttpsAnswer) -> Verdict {
+    ///
+    /// # Panics
+    /// If they do not agree.
+    pub fn turn_with(&mut self, turn: &Turn, https: &HttpsAnswer) -> Verdict {
+        self.turn_answered(turn, &TxtAnswer::from(&turn.world.txt), https)
+    }
+
+    /// The same with both answers, which the model knows by their kind alone.
+    ///
+    /// # Panics
+    /// If they do not agree.
+    pub fn turn_answered(&mut self, turn: &Turn, txt: &TxtAnswer, https: &HttpsAnswer) -> Verdict {
         let before = self.clone();
         let verdict = self.model_turn(turn);
-        let lookup = self.lookup(turn);
-        let run = self.client.turn_with(lookup, turn, https);
+        let run = self.machine_turn(turn, txt, https);
         compare(&before, turn, &verdict, &run);
         // A stamp may be ahead of the clock by the changes of one second.
         let is_behind = turn.now <= self.latest.saturating_add(60);
@@ -81,6 +127,34 @@ impl Pair {
         compare_stores(&before, self, turn.now);
         self.note_refusal(turn, &verdict, run.outcome);
         verdict
+    }
+
+    /// One lookup of the machine alone, where nothing is to be compared any more.
+    pub fn machine_turn(&mut self, turn: &Turn, txt: &TxtAnswer, https: &HttpsAnswer) -> Run {
+        let lookup = self.lookup(turn);
+        self.client.turn_answered(lookup, turn, txt, https)
+    }
+
+    /// The store of a second sender, which read the same store before this one wrote, is merged
+    /// into it. Nothing can be compared from then on, unless it has nothing new.
+    ///
+    /// # Panics
+    /// If the policy that stays is not that of the later generation, or a policy gives way to none
+    /// of the same.
+    pub fn meet(&mut self, second: &Self) {
+        let Some(theirs) = second.client.entry() else { return };
+        let ours = self.client.entry().cloned();
+        self.client.merge(theirs.clone());
+        self.is_comparable &= ours.as_ref() == self.client.entry();
+        let (Some(ours), Some(merged)) = (ours, self.client.entry()) else { return };
+        let [a, b] = [&ours, theirs].map(|e| (e.generation(), e.stored_policy()));
+        let expected = match a.0.cmp(&b.0) {
+            Ordering::Less => vec![b],
+            Ordering::Greater => vec![a],
+            Ordering::Equal if a.1.is_some() == b.1.is_some() => vec![a, b],
+            Ordering::Equal => vec![if a.1.is_some() { a } else { b }],
+        };
+        assert!(expected.contains(&(merged.generation(), merged.stored_policy())));
     }
 
     /// The lookup of the gate where it asks on its own and a mail was refused.
