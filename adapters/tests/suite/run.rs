@@ -101,14 +101,14 @@ impl Run<'_> {
     }
 
     fn client(&self, store: &Arc<Memory>) -> Box<dyn Client> {
-        let time = match self.case.time {
-            Time::Ample => None,
-            Time::Short => Some(Duration::from_millis(250)),
-            Time::Shared => Some(Duration::from_secs(4)),
+        // Short is only what is spent in vain, so that a busy machine changes nothing.
+        let (limits, short) = (Limits::default(), Duration::from_millis(250));
+        let limits = match (self.case.time, &self.case.expect) {
+            (Time::Ample, _) => limits,
+            (Time::Short, Expect::Problem(Status::Unknown, ..)) => limits.with_query_timeout(short),
+            (Time::Short, _) => limits.with_fetch_timeout(short),
+            (Time::Shared, _) => limits.with_fetch_timeout(Duration::from_secs(4)),
         };
-        let limits = Limits::default();
-        let limits =
-            time.map_or(limits, |time| limits.with_query_timeout(time).with_fetch_timeout(time));
         let (lab, setting, store) = (self.lab, self.case.setting, Arc::clone(store));
         (self.driver.make)(&Making { lab, setting, limits, store })
     }
