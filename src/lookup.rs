@@ -14,6 +14,8 @@ mod query_txt;
 mod read_body;
 mod store;
 
+use alloc::boxed::Box;
+
 use crate::entry::{Entry, HeldPolicy};
 use crate::name::PolicyDomain;
 use crate::time::UnixTime;
@@ -75,11 +77,12 @@ pub struct Lookup {
     held: Held,
     recheck: Recheck,
     limits: Limits,
-    gate: Option<Refused>,
+    gate: Option<Box<Refused>>,
 }
 
 impl Lookup {
     /// A lookup of `domain`, with nothing held, [`Recheck::WhenDue`] and the default limits.
+    #[inline]
     pub fn new(domain: PolicyDomain) -> Self {
         let (held, recheck, limits) = (Held::default(), Recheck::default(), Limits::default());
         Self { domain, held, recheck, limits, gate: None }
@@ -87,21 +90,24 @@ impl Lookup {
 
     /// The lookup by which a refused delivery asks again before it may bounce.
     pub(crate) fn for_gate(refused: Refused, domain: PolicyDomain) -> Self {
-        Self { recheck: Recheck::Always, gate: Some(refused), ..Self::new(domain) }
+        Self { recheck: Recheck::Always, gate: Some(Box::new(refused)), ..Self::new(domain) }
     }
 
     /// With what the store said.
+    #[inline]
     pub fn held(self, held: Held) -> Self {
         Self { held, ..self }
     }
 
     /// With another rule when to ask DNS. The lookup of a bounce gate always asks.
+    #[inline]
     pub fn recheck(self, recheck: Recheck) -> Self {
         let recheck = if self.gate.is_some() { Recheck::Always } else { recheck };
         Self { recheck, ..self }
     }
 
     /// With other limits.
+    #[inline]
     pub fn limits(self, limits: Limits) -> Self {
         Self { limits, ..self }
     }

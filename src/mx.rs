@@ -31,6 +31,7 @@ impl<'a> MxPattern<'a> {
     ///
     /// # Errors
     /// What is wrong with the value: see [`MxPatternError`].
+    #[inline]
     pub fn parse(text: &'a str, profile: Profile) -> Result<Self, MxPatternError> {
         let wildcard_free = text.strip_prefix("*.").unwrap_or(text);
         let (text, name) = match profile {
@@ -44,8 +45,8 @@ impl<'a> MxPattern<'a> {
             return Err(MxPatternError::Empty);
         }
         // RFC 5321 §4.1.2: sub-domain = Let-dig [Ldh-str].
-        for label in name.split('.') {
-            check_label(label, profile)?;
+        if !are_labels(name, profile) {
+            name.split('.').try_for_each(|label| check_label(label, profile))?;
         }
         Ok(Self(text))
     }
@@ -68,10 +69,12 @@ impl<'a> MxPattern<'a> {
     /// Whether `host`, the name of an MX record, matches (RFC 8461 §4.1).
     pub fn matches(self, host: &DnsName) -> bool {
         // RFC 8461 §4.1: '*' stands for the entire left-most label, and for nothing else.
-        match self.0.strip_prefix('*') {
-            Some(parent) => parent.eq_ignore_ascii_case(host.parent_with_dot()),
-            None => self.0.eq_ignore_ascii_case(host.as_str()),
-        }
+        let (text, name) = match self.0.strip_prefix('*') {
+            Some(parent) => (parent, host.parent_with_dot()),
+            None => (self.0, host.as_str()),
+        };
+        // The name is in lower case, and so are almost all patterns.
+        text == name || text.eq_ignore_ascii_case(name)
     }
 }
 
@@ -80,6 +83,45 @@ impl fmt::Display for MxPattern<'_> {
         f.pad(self.0)
     }
 }
+
+/// Whether [`check_label`] takes all labels of the name: in one pass, since a policy consists of
+/// little else.
+#[inline]
+fn are_labels(name: &str, profile: Profile) -> bool {
+    // As though a dot stood on either side.
+    let (all, last) = name.bytes().fold((0, DOT), |(all, before), octet| {
+        let class = CLASSES.get(usize::from(octet)).copied().unwrap_or(NEVER);
+        (all | (class & !0b1111) | (before & (class >> 2) & 0b11), class)
+    });
+    let bad = all | (last & (DOT >> 2) & 0b11);
+    bad == 0 || (bad == UNDERSCORE && profile == Profile::Tolerant)
+}
+
+// What may not stand anywhere, and what only the tolerant profile takes. Below them two bits for
+// what may not follow, under two for what may not go before: a dot and a dot, a dot and a hyphen,
+// a hyphen and a dot have one of them in common.
+const NEVER: u8 = 0b10_00_00;
+const UNDERSCORE: u8 = 0b01_00_00;
+const DOT: u8 = 0b01_11;
+const HYPHEN: u8 = 0b10_01;
+
+const CLASSES: [u8; 256] = {
+    let mut classes = [NEVER; 256];
+    let mut rest: &mut [u8] = &mut classes;
+    let mut octet = 0_u8;
+    while let Some((class, more)) = rest.split_first_mut() {
+        *class = match octet {
+            b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => 0,
+            b'.' => DOT,
+            b'-' => HYPHEN,
+            b'_' => UNDERSCORE,
+            _ => NEVER,
+        };
+        octet = octet.wrapping_add(1);
+        rest = more;
+    }
+    classes
+};
 
 fn check_label(label: &str, profile: Profile) -> Result<(), MxPatternError> {
     if label.is_empty() {

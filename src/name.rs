@@ -64,7 +64,8 @@ impl DnsName {
     /// The part after the left-most label, with the dot in front: `.example.com`; empty for a
     /// name of one label.
     pub(crate) fn parent_with_dot(&self) -> &str {
-        self.0.find('.').and_then(|dot| self.0.get(dot..)).unwrap_or("")
+        let dot = self.0.bytes().position(|b| b == b'.');
+        dot.and_then(|dot| self.0.get(dot..)).unwrap_or("")
     }
 }
 

@@ -4,18 +4,19 @@
 //! [`Profile::Tolerant`] takes five harmless departures from it as well, and names each
 //! ([`PolicyRef::tolerances`]). Nothing that changes a meaning is tolerated.
 
+mod index;
 mod lines;
 mod parse;
 
-use alloc::boxed::Box;
-use alloc::sync::Arc;
 use core::fmt;
 
 use crate::error::{Place, PolicyError};
 use crate::mx::MxPattern;
 use crate::name::DnsName;
 pub use crate::profile::Profile;
+use index::Indexed;
 use lines::{Field, Fields};
+use parse::Rules;
 
 /// The longest policy that is read, in octets (RFC 8461 §3.3).
 pub const MAX_POLICY_OCTETS: usize = 65_536;
@@ -119,10 +120,19 @@ pub struct PolicyRef<'a> {
     profile: Profile,
     mode: Mode,
     max_age: MaxAge,
-    mx_count: usize,
 }
 
 impl<'a> PolicyRef<'a> {
+    /// Reads a policy text by the rules of `profile`; at most [`MAX_POLICY_OCTETS`].
+    ///
+    /// # Errors
+    /// The first fault in reading order, with its line and column: see [`PolicyError`].
+    pub fn parse(text: &'a [u8], profile: Profile) -> Result<Self, PolicyError> {
+        let text = parse::text(text)?;
+        let Rules { mode, max_age } = parse::read(text, profile, |_| ())?;
+        Ok(Self { text, profile, mode, max_age })
+    }
+
     /// The text, exactly as it was read.
     pub const fn as_str(self) -> &'a str {
         self.text
@@ -196,8 +206,7 @@ impl fmt::Display for PolicyRef<'_> {
     }
 }
 
-/// A policy with its text: what is held. Two allocations whatever its size; cloning the text costs
-/// none.
+/// A policy with its text: what is held. One allocation whatever its size, and none to clone it.
 ///
 /// ```
 /// use mta_sts::{DnsName, Policy, Profile};
@@ -212,19 +221,10 @@ impl fmt::Display for PolicyRef<'_> {
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Policy {
-    text: Arc<str>,
-    spans: Box<[Span]>,
+    text: Indexed,
     mode: Mode,
     max_age: MaxAge,
     profile: Profile,
-}
-
-/// Where a pattern lies in the text. A policy has at most 65,536 octets, and a pattern cannot be
-/// its first or its last, so both numbers fit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Span {
-    start: u16,
-    len: u16,
 }
 
 impl Policy {
@@ -233,28 +233,21 @@ impl Policy {
     /// # Errors
     /// The first fault in reading order, with its line and column: see [`PolicyError`].
     pub fn parse(text: &[u8], profile: Profile) -> Result<Self, PolicyError> {
-        PolicyRef::parse(text, profile).map(Self::from)
+        let text = parse::text(text)?;
+        let mut index = index::Builder::new(text);
+        let Rules { mode, max_age } = parse::read(text, profile, |mx| index.add(mx))?;
+        Ok(Self { text: index.build(), mode, max_age, profile })
     }
 
     /// The policy as a borrowed view.
     pub fn as_policy_ref(&self) -> PolicyRef<'_> {
-        PolicyRef {
-            text: &self.text,
-            profile: self.profile,
-            mode: self.mode,
-            max_age: self.max_age,
-            mx_count: self.spans.len(),
-        }
+        let (text, profile) = (self.text.as_str(), self.profile);
+        PolicyRef { text, profile, mode: self.mode, max_age: self.max_age }
     }
 
     /// The text, exactly as it was fetched.
     pub fn as_str(&self) -> &str {
-        &self.text
-    }
-
-    /// The text, to keep without copying it.
-    pub(crate) fn text(&self) -> Arc<str> {
-        Arc::clone(&self.text)
+        self.text.as_str()
     }
 
     /// The profile by which it was read.
@@ -274,53 +267,27 @@ impl Policy {
 
     /// The patterns of the fields `mx`, in the order of the text.
     pub fn mx(&self) -> impl ExactSizeIterator<Item = MxPattern<'_>> {
-        self.spans.iter().map(|span| self.pattern(*span))
+        self.text.patterns()
     }
 
     /// The pattern that `host`, the name of an MX record, matches, if any (RFC 8461 §4.1).
     pub fn matching(&self, host: &DnsName) -> Option<MxPattern<'_>> {
-        let exact = host.as_str().len();
-        let wildcard = host.parent_with_dot().len().saturating_add(1);
-        // The length tells apart almost all that do not match, without touching the text.
-        self.spans
-            .iter()
-            .filter(|span| usize::from(span.len) == exact || usize::from(span.len) == wildcard)
-            .map(|span| self.pattern(*span))
-            .find(|pattern| pattern.matches(host))
+        self.text.candidates(host).find(|pattern| pattern.matches(host))
     }
 
     /// Whether `host` matches a pattern.
     pub fn matches(&self, host: &DnsName) -> bool {
         self.matching(host).is_some()
     }
-
-    fn pattern(&self, span: Span) -> MxPattern<'_> {
-        let start = usize::from(span.start);
-        let end = start.saturating_add(usize::from(span.len));
-        MxPattern::from_checked(self.text.get(start..end).unwrap_or_default())
-    }
 }
 
 impl From<PolicyRef<'_>> for Policy {
     fn from(policy: PolicyRef<'_>) -> Self {
-        let base = policy.text.as_ptr().addr();
-        let mut spans = alloc::vec::Vec::with_capacity(policy.mx_count);
-        spans.extend(policy.mx().map(|pattern| Span {
-            start: saturating_u16(pattern.as_str().as_ptr().addr().saturating_sub(base)),
-            len: saturating_u16(pattern.as_str().len()),
-        }));
-        Self {
-            text: policy.text.into(),
-            spans: spans.into_boxed_slice(),
-            mode: policy.mode,
-            max_age: policy.max_age,
-            profile: policy.profile,
-        }
+        let mut index = index::Builder::new(policy.text);
+        policy.mx().for_each(|pattern| index.add(pattern));
+        let PolicyRef { profile, mode, max_age, .. } = policy;
+        Self { text: index.build(), mode, max_age, profile }
     }
-}
-
-fn saturating_u16(number: usize) -> u16 {
-    u16::try_from(number).unwrap_or(u16::MAX)
 }
 
 /// Prints the plainest form, as [`PolicyRef`] does; [`as_str`](Policy::as_str) is the fetched text.

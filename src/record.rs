@@ -38,12 +38,8 @@ impl PolicyId {
     /// letters and digits.
     pub fn parse(text: &str) -> Option<Self> {
         let mut id = Self::EMPTY;
-        for byte in text.bytes() {
-            if !byte.is_ascii_alphanumeric() || !id.push(byte) {
-                return None;
-            }
-        }
-        (id.len > 0).then_some(id)
+        let fits = text.bytes().all(|b| b.is_ascii_alphanumeric()) && id.append(text.as_bytes());
+        (fits && id.len > 0).then_some(id)
     }
 
     /// The id as text.
@@ -52,15 +48,17 @@ impl PolicyId {
         core::str::from_utf8(text).unwrap_or_default()
     }
 
-    /// Appends an octet; `false` where there is no place for it.
-    fn push(&mut self, byte: u8) -> bool {
-        match self.text.get_mut(usize::from(self.len)) {
-            Some(place) => {
-                *place = byte;
-                self.len = self.len.saturating_add(1);
+    /// Appends octets; `false` where there is no place for them.
+    fn append(&mut self, octets: &[u8]) -> bool {
+        let start = usize::from(self.len);
+        let end = start.saturating_add(octets.len());
+        match (self.text.get_mut(start..end), u8::try_from(end)) {
+            (Some(place), Ok(len)) => {
+                place.copy_from_slice(octets);
+                self.len = len;
                 true
             }
-            None => false,
+            _ => false,
         }
     }
 }
@@ -82,7 +80,7 @@ impl<'a> arbitrary::Arbitrary<'a> for PolicyId {
     fn arbitrary(u: &mut arbitrary::Unstructured<'a>) -> arbitrary::Result<Self> {
         let mut id = Self::EMPTY;
         for _ in 0..u.int_in_range(1..=Self::MAX_OCTETS)? {
-            id.push(*u.choose(b"0123456789ABCXYZabcxyz")?);
+            id.append(&[*u.choose(b"0123456789ABCXYZabcxyz")?]);
         }
         Ok(id)
     }
@@ -228,11 +226,15 @@ where
 {
     let mut text = Joined { head: None, at: 0, tail: record.into_iter(), column: 1 };
     // RFC 8461 §3.1: the record MUST begin with the version, exact in case and spacing.
-    for expected in VERSION {
-        if text.peek() != Some(*expected) {
+    let mut expected = VERSION;
+    while !expected.is_empty() {
+        let piece = text.piece();
+        let common = expected.len().min(piece.len());
+        if common == 0 || piece.get(..common) != expected.get(..common) {
             return (false, Err(RecordError::NotSts));
         }
-        text.bump();
+        text.skip(common);
+        expected = expected.get(common..).unwrap_or_default();
     }
     (text.peek() == Some(b';'), fields(&mut text))
 }
@@ -284,7 +286,7 @@ where
     let is_id = field_name(text)?;
     let start = text.column;
     if !(is_id && id_wanted) {
-        while text.bump_if(|b| matches!(b, 0x21..=0x3a | 0x3c | 0x3e..=0x7e)) {}
+        text.run(|b| matches!(b, 0x21..=0x3a | 0x3c | 0x3e..=0x7e), |_| ());
         if text.column == start {
             return Err(RecordError::FieldValue { column: start });
         }
@@ -298,11 +300,11 @@ where
         };
     }
     let mut id = PolicyId::EMPTY;
-    while let Some(byte) = text.peek().filter(u8::is_ascii_alphanumeric) {
-        if !id.push(byte) {
-            return Err(RecordError::IdTooLong { column: text.column });
-        }
-        text.bump();
+    let mut fits = true;
+    text.run(|b| b.is_ascii_alphanumeric(), |octets| fits = fits && id.append(octets));
+    if !fits {
+        let column = start.saturating_add(PolicyId::MAX_OCTETS);
+        return Err(RecordError::IdTooLong { column });
     }
     let end = text.column;
     let found = text.peek();
@@ -327,28 +329,24 @@ where
     if !text.peek().is_some_and(|b| b.is_ascii_alphanumeric()) {
         return Err(RecordError::FieldName { column: start });
     }
-    let mut is_id = true;
-    let mut expected = b"id".iter();
-    while let Some(byte) = text.peek() {
-        if byte == b'=' {
-            text.bump();
-            return Ok(is_id && expected.next().is_none());
-        }
-        let length = text.column.saturating_sub(start);
-        if !(byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')) {
-            // A name that ends here lacks its value; within it, the octet is out of place.
-            return Err(match byte {
-                b';' | b' ' | b'\t' => RecordError::MissingEquals { column: text.column },
-                _ => RecordError::FieldName { column: text.column },
-            });
-        }
-        if length >= MAX {
-            return Err(RecordError::FieldName { column: text.column });
-        }
-        is_id = is_id && expected.next() == Some(&byte);
-        text.bump();
+    // What the name has yet to say to be `id`.
+    let mut id = Some(&b"id"[..]);
+    text.run(
+        |b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'),
+        |octets| id = id.and_then(|rest| rest.strip_prefix(octets)),
+    );
+    if text.column.saturating_sub(start) > MAX {
+        return Err(RecordError::FieldName { column: start.saturating_add(MAX) });
     }
-    Err(RecordError::MissingEquals { column: text.column })
+    match text.peek() {
+        Some(b'=') => {
+            text.bump();
+            Ok(id == Some(&[]))
+        }
+        // A name that ends here lacks its value; within it, the octet is out of place.
+        None | Some(b';' | b' ' | b'\t') => Err(RecordError::MissingEquals { column: text.column }),
+        Some(_) => Err(RecordError::FieldName { column: text.column }),
+    }
 }
 
 /// The octets of a record, read across its character-strings. RFC 8461 §3.1: they are
@@ -365,33 +363,47 @@ where
     I: Iterator,
     I::Item: AsRef<[u8]>,
 {
-    fn peek(&mut self) -> Option<u8> {
-        loop {
-            if let Some(head) = &self.head {
-                if let Some(byte) = head.as_ref().get(self.at) {
-                    return Some(*byte);
-                }
-            }
-            self.head = Some(self.tail.next()?);
+    /// What is left of the character-string at hand, or of the first after it that is not empty.
+    fn piece(&mut self) -> &[u8] {
+        while self.head.as_ref().is_none_or(|head| head.as_ref().len() <= self.at) {
+            let Some(next) = self.tail.next() else { return &[] };
+            self.head = Some(next);
             self.at = 0;
         }
+        self.head.as_ref().and_then(|head| head.as_ref().get(self.at..)).unwrap_or_default()
+    }
+
+    fn skip(&mut self, octets: usize) {
+        self.at = self.at.saturating_add(octets);
+        self.column = self.column.saturating_add(octets);
+    }
+
+    /// Shows and skips all octets that are wanted up to the first that is not.
+    fn run(&mut self, wanted: impl Fn(u8) -> bool, mut show: impl FnMut(&[u8])) {
+        loop {
+            let piece = self.piece();
+            let end = piece.iter().position(|b| !wanted(*b));
+            let (octets, _) =
+                piece.split_at_checked(end.unwrap_or(piece.len())).unwrap_or_default();
+            show(octets);
+            let count = octets.len();
+            self.skip(count);
+            if end.is_some() || count == 0 {
+                break;
+            }
+        }
+    }
+
+    fn peek(&mut self) -> Option<u8> {
+        self.piece().first().copied()
     }
 
     fn bump(&mut self) {
-        self.at = self.at.saturating_add(1);
-        self.column = self.column.saturating_add(1);
-    }
-
-    fn bump_if(&mut self, wanted: impl Fn(u8) -> bool) -> bool {
-        let found = self.peek().is_some_and(wanted);
-        if found {
-            self.bump();
-        }
-        found
+        self.skip(1);
     }
 
     fn skip_space(&mut self) {
-        while self.bump_if(|b| matches!(b, b' ' | b'\t')) {}
+        self.run(|b| matches!(b, b' ' | b'\t'), |_| ());
     }
 }
 

@@ -18,7 +18,7 @@ pub(super) struct Context {
     pub(super) readable: bool,
     pub(super) recheck: Recheck,
     pub(super) limits: Limits,
-    pub(super) gate: Option<Refused>,
+    pub(super) gate: Option<Box<Refused>>,
 }
 
 /// A fetch under way.
@@ -173,7 +173,7 @@ pub(super) fn fetched(fetch: Box<Fetch>, policy: Policy, now: UnixTime) -> Step 
         if cleared {
             context.entry.clear(now);
         }
-        (Some(new), if cleared { Urgency::Durable } else { Urgency::Lazy })
+        (Some(Box::new(new)), if cleared { Urgency::Durable } else { Urgency::Lazy })
     } else {
         context.entry.put(new);
         (None, Urgency::Durable)

@@ -1,11 +1,9 @@
 //! The bounce gate: no permanent failure before DNS was asked again (RFC 8461 §5).
 
-use alloc::sync::Arc;
-
 use super::outcome::{Asked, Outcome, Status};
 use crate::entry::{Entry, HeldPolicy};
 use crate::name::PolicyDomain;
-use crate::policy::Mode;
+use crate::policy::{Mode, Policy};
 use crate::record::PolicyId;
 
 /// Which policy refused the mail: what the lookup of the gate is compared with.
@@ -14,7 +12,7 @@ pub(crate) struct Refused {
     domain: PolicyDomain,
     generation: u64,
     id: PolicyId,
-    text: Arc<str>,
+    policy: Policy,
 }
 
 impl Refused {
@@ -23,14 +21,15 @@ impl Refused {
             domain: entry.domain().clone(),
             generation: entry.generation(),
             id: policy.id(),
-            text: policy.policy().text(),
+            policy: policy.policy().clone(),
         }
     }
 
     pub(super) fn permit(&self, outcome: &Outcome) -> Option<BounceToken> {
         let policy = outcome.policy().filter(|p| p.policy().mode() == Mode::Enforce)?;
         let same_generation = outcome.entry.generation() == self.generation;
-        let same_policy = policy.id() == self.id && policy.policy().as_str() == &*self.text;
+        let same_policy =
+            policy.id() == self.id && policy.policy().as_str() == self.policy.as_str();
         // RFC 8461 §5: "MUST NOT permanently fail to deliver messages before checking, via DNS,
         // for the presence of an updated policy".
         let nothing_newer = match (outcome.status, outcome.asked) {

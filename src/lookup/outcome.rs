@@ -1,5 +1,6 @@
 //! What a lookup found, and the same from memory without a lookup.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -126,14 +127,14 @@ impl Patterns {
 pub struct Outcome {
     pub(super) entry: Entry,
     /// A policy that applies to the delivery at hand and is not kept: `max_age` 0.
-    pub(super) transient: Option<HeldPolicy>,
+    pub(super) transient: Option<Box<HeldPolicy>>,
     pub(super) status: Status,
     pub(super) problem: Option<Problem>,
     pub(super) change: Option<PolicyChange>,
     pub(super) persisted: bool,
     pub(super) asked: Asked,
     pub(super) decided_at: UnixTime,
-    pub(super) gate: Option<Refused>,
+    pub(super) gate: Option<Box<Refused>>,
 }
 
 impl Outcome {
@@ -155,7 +156,7 @@ impl Outcome {
 
     /// The policy to apply while the lookup still waits for the store.
     pub(super) fn interim(&self, now: UnixTime) -> Option<&HeldPolicy> {
-        self.transient.as_ref().or_else(|| self.entry.policy(now))
+        self.transient.as_deref().or_else(|| self.entry.policy(now))
     }
 
     /// What went wrong, if anything: even where a policy was found.

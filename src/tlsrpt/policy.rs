@@ -93,7 +93,7 @@ impl ReportedPolicy {
         match policy.filter(|policy| policy.mode() != Mode::None) {
             None => Self::new(domain, PolicyType::NoPolicyFound),
             Some(policy) => Self {
-                policy_string: Lines::of(policy.text()),
+                policy_string: Lines::of(policy.as_str().into()),
                 mx_host: Lines::collect(policy.mx().map(crate::mx::MxPattern::as_str)),
                 ..Self::new(domain, PolicyType::Sts)
             },

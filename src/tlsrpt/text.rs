@@ -42,7 +42,7 @@ impl<T: Copy> Named<T> {
     }
 }
 
-/// Lines in one piece of memory, which a policy shares. Two are equal if their lines are, however
+/// Lines in one piece of memory, which clones share. Two are equal if their lines are, however
 /// those end.
 #[derive(Clone, Default)]
 pub(super) struct Lines(Arc<str>);

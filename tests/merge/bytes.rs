@@ -22,8 +22,12 @@ proptest! {
 
 /// The bytes with a checksum that fits them.
 fn summed(content: &[u8]) -> Vec<u8> {
-    let sum = content.iter().fold(0xcbf2_9ce4_8422_2325_u64, |sum, octet| {
-        (sum ^ u64::from(*octet)).wrapping_mul(0x0100_0000_01b3)
+    let mut padded = content.to_vec();
+    padded.resize(content.len() / 8 * 8 + 8, 0);
+    let start = 0xcbf2_9ce4_8422_2325 ^ u64::try_from(content.len()).unwrap();
+    let sum = padded.chunks(8).fold(start, |sum, word| {
+        let word = u64::from_be_bytes(word.try_into().unwrap());
+        (sum ^ word).wrapping_mul(0x0100_0000_01b3).rotate_left(32)
     });
     [content, &sum.to_be_bytes()].concat()
 }
