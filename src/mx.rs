@@ -172,6 +172,21 @@ mod tests {
     }
 
     #[test]
+    fn ok_the_one_pass_says_what_each_label_says() {
+        let octets = ['a', 'Z', '0', '-', '.', '_', '*', '/', '\u{fc}'];
+        let pick = |number: usize, place: u32| octets[number / 9_usize.pow(place) % 9];
+        for length in 1..=5 {
+            for number in 0..9_usize.pow(length) {
+                let name: alloc::string::String = (0..length).map(|p| pick(number, p)).collect();
+                for profile in [Profile::Strict, Profile::Tolerant] {
+                    let each = name.split('.').all(|label| check_label(label, profile).is_ok());
+                    assert_eq!(are_labels(&name, profile), each, "{name}");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn ok_the_tolerant_profile_takes_two_things_more() {
         let parse = |text| MxPattern::parse(text, Profile::Tolerant).map(MxPattern::as_str);
         assert_eq!(parse("a.example."), Ok("a.example"));

@@ -70,7 +70,7 @@ impl Keeper {
         if !slot.known && decision.policy().is_none() {
             return None;
         }
-        let mut entry = Entry::clone(&slot.entry);
+        let mut entry = slot.entry;
         if entry.touch(now) {
             self.later(&entry);
             self.follow(&entry);
@@ -85,7 +85,7 @@ impl Keeper {
     pub(crate) fn read(&self, domain: &PolicyDomain) -> Held {
         let Some(store) = &self.store else {
             return match self.memory.peek(domain) {
-                Some(slot) => Held::Entry(Entry::clone(&slot.entry)),
+                Some(slot) => Held::Entry(slot.entry),
                 None => Held::Nothing,
             };
         };
@@ -98,11 +98,11 @@ impl Keeper {
                     Ok(()) => self.memory.peek(domain),
                     Err(_) => None,
                 };
-                Held::Entry(slot.map_or(stored, |slot| Entry::clone(&slot.entry)))
+                Held::Entry(slot.map_or(stored, |slot| slot.entry))
             }
             Err(_) => match self.memory.peek(domain) {
                 Some(slot) if slot.known || slot.entry.policy(self.now()).is_some() => {
-                    Held::Entry(Entry::clone(&slot.entry))
+                    Held::Entry(slot.entry)
                 }
                 _ => Held::Unreadable,
             },
@@ -166,16 +166,15 @@ impl Keeper {
             some
         };
         // Taken from memory only now: a change from here on makes the domain pending again.
-        let entries: Vec<Arc<Entry>> =
+        let entries: Vec<Entry> =
             domains.iter().filter_map(|domain| self.memory.peek(domain)).map(|s| s.entry).collect();
-        let plain: Vec<Entry> = entries.iter().map(|entry| Entry::clone(entry)).collect();
         // Policies that the store did not take when they were found may be among them.
-        let urgency = if plain.iter().any(|entry| entry.generation() > 0) {
+        let urgency = if entries.iter().any(|entry| entry.generation() > 0) {
             Urgency::Durable
         } else {
             Urgency::Lazy
         };
-        match self.write_by(|| store.merge_all(&plain, urgency)) {
+        match self.write_by(|| store.merge_all(&entries, urgency)) {
             Ok(()) => entries.iter().for_each(|entry| self.memory.written(entry)),
             Err(StoreError::Entry(_)) => self.flush_singly(store, &entries)?,
             Err(error) => {
@@ -187,11 +186,7 @@ impl Keeper {
     }
 
     /// One damaged row must not hold up all others.
-    fn flush_singly(
-        &self,
-        store: &Arc<dyn Store>,
-        entries: &[Arc<Entry>],
-    ) -> Result<(), StoreError> {
+    fn flush_singly(&self, store: &Arc<dyn Store>, entries: &[Entry]) -> Result<(), StoreError> {
         let mut left = entries.iter();
         while let Some(entry) = left.next() {
             match self.write_by(|| store.merge(entry, Urgency::Lazy)) {

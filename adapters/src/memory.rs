@@ -1,6 +1,7 @@
 //! Entries in memory: the store that every client has, and the only one where no other is given.
 
-use std::collections::{HashMap, VecDeque};
+mod shard;
+
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::ops::ControlFlow;
@@ -9,6 +10,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use mta_sts::{Entry, PolicyDomain, UnixTime, Urgency};
 
 use crate::{Clock, Store, StoreError, Stored, system_clock};
+use shard::{Kept, Shard};
 
 /// How many entries are kept unless said otherwise.
 pub(crate) const DEFAULT_CAPACITY: usize = 100_000;
@@ -18,6 +20,9 @@ pub(crate) const DEFAULT_CAPACITY: usize = 100_000;
 /// When it is full, entries without an unexpired policy go first, the oldest before others; an
 /// unexpired policy is never dropped, so nobody can push one out by a flood of other domains. Where
 /// nothing may be dropped, nothing new is taken ([`StoreError::Full`]).
+///
+/// Entries are kept as every store keeps them, as [bytes](Entry::to_bytes): one of a policy of three
+/// hosts takes some 300 octets, all in all.
 pub struct Memory {
     shards: Box<[RwLock<Shard>]>,
     hasher: RandomState,
@@ -27,33 +32,23 @@ pub struct Memory {
     backed: bool,
 }
 
-#[derive(Default)]
-struct Shard {
-    slots: HashMap<PolicyDomain, Slot>,
-    /// Every domain of `slots` once, in the order in which they are tried for eviction.
-    queue: VecDeque<PolicyDomain>,
-}
-
 /// An entry, and how it stands to the store behind.
-#[derive(Clone)]
 pub(crate) struct Slot {
-    pub(crate) entry: Arc<Entry>,
+    pub(crate) entry: Entry,
     /// The store behind was read: if it holds more than this, it came there later.
     pub(crate) known: bool,
-    /// The store behind has yet to take it.
-    pub(crate) dirty: bool,
 }
 
 /// What is to be noted with an entry.
 #[derive(Clone, Copy)]
 pub(crate) struct Note {
     pub(crate) known: bool,
+    /// The store behind has yet to take it.
     pub(crate) dirty: bool,
 }
 
 impl Memory {
-    /// A store of at most `capacity` entries, and at least 1. An entry takes about half a kilobyte
-    /// and its policy.
+    /// A store of at most `capacity` entries, and at least 1.
     pub fn new(capacity: usize) -> Self {
         Self::with_clock(capacity, Arc::new(system_clock))
     }
@@ -73,14 +68,15 @@ impl Memory {
         const SHARDS: usize = 16;
         // Few entries in many shards would be uneven.
         let count = if capacity < 64 * SHARDS { 1 } else { SHARDS };
-        let shards = (0..count).map(|_| RwLock::default()).collect();
+        let hasher = RandomState::new();
+        let shards = (0..count).map(|_| RwLock::new(Shard::new(hasher.clone()))).collect();
         let shard_capacity = (capacity / count).max(1);
-        Self { shards, hasher: RandomState::new(), shard_capacity, clock, backed }
+        Self { shards, hasher, shard_capacity, clock, backed }
     }
 
     /// How many entries there are.
     pub fn len(&self) -> usize {
-        self.shards.iter().map(|shard| read(shard).slots.len()).sum()
+        self.shards.iter().map(|shard| read(shard).len()).sum()
     }
 
     /// Whether there are none.
@@ -92,95 +88,57 @@ impl Memory {
     #[cfg(any(feature = "blocking", feature = "tokio"))]
     pub(crate) fn each(&self, visit: &mut dyn FnMut(&Entry)) {
         for shard in &self.shards {
-            read(shard).slots.values().for_each(|slot| visit(&slot.entry));
+            read(shard).entries().for_each(|entry| visit(&entry));
         }
     }
 
     pub(crate) fn peek(&self, domain: &PolicyDomain) -> Option<Slot> {
-        read(self.shard(domain)?).slots.get(domain).cloned()
+        let hash = self.hasher.hash_one(domain.as_str());
+        let shard = read(self.shard(hash)?);
+        let kept = shard.get(hash, domain)?;
+        Some(Slot { entry: kept.entry(domain)?, known: kept.known })
     }
 
     /// Merges the entry into what is here. What is noted is added to what was: known stays known,
     /// dirty stays dirty.
     pub(crate) fn absorb(&self, entry: &Entry, note: Note) -> Result<(), StoreError> {
         let domain = entry.domain();
-        let mut shard = write(self.shard(domain).ok_or(StoreError::Full)?);
-        if let Some(slot) = shard.slots.get_mut(domain) {
-            let mut merged = Entry::clone(&slot.entry);
-            // The key is the domain: there is nothing that could fail.
-            if merged.merge(entry.clone()).is_ok() && merged != *slot.entry {
-                slot.entry = Arc::new(merged);
-            }
-            slot.known |= note.known;
-            slot.dirty |= note.dirty;
+        let hash = self.hasher.hash_one(domain.as_str());
+        let mut shard = write(self.shard(hash).ok_or(StoreError::Full)?);
+        if let Some(kept) = shard.get_mut(hash, domain) {
+            kept.merge(entry);
+            kept.known |= note.known;
+            kept.dirty |= note.dirty;
             return Ok(());
         }
-        let now = (self.clock)();
-        if shard.slots.len() >= self.shard_capacity {
-            shard.make_room(self.backed, entry.policy(now).is_some(), now)?;
+        let kept = Kept::new(entry, note);
+        if shard.len() < self.shard_capacity {
+            return shard.push(hash, kept);
         }
-        let slot = Slot { entry: Arc::new(entry.clone()), known: note.known, dirty: note.dirty };
-        shard.slots.insert(domain.clone(), slot);
-        shard.queue.push_back(domain.clone());
-        Ok(())
+        let now = (self.clock)();
+        let victim = shard.victim(self.backed, entry.policy(now).is_some(), now)?;
+        shard.replace(victim, hash, kept)
     }
 
     /// The store behind has taken this very entry.
     #[cfg(any(feature = "blocking", feature = "tokio"))]
-    pub(crate) fn written(&self, entry: &Arc<Entry>) {
-        let Some(shard) = self.shard(entry.domain()) else { return };
-        if let Some(slot) = write(shard).slots.get_mut(entry.domain()) {
-            slot.dirty &= !Arc::ptr_eq(&slot.entry, entry);
+    pub(crate) fn written(&self, entry: &Entry) {
+        let hash = self.hasher.hash_one(entry.domain().as_str());
+        let Some(shard) = self.shard(hash) else { return };
+        if let Some(kept) = write(shard).get_mut(hash, entry.domain()) {
+            kept.dirty &= !kept.is(entry);
         }
     }
 
     fn drop_entry(&self, domain: &PolicyDomain) -> bool {
-        let Some(shard) = self.shard(domain) else { return false };
-        let mut shard = write(shard);
-        let removed = shard.slots.remove(domain).is_some();
-        if removed {
-            shard.queue.retain(|queued| queued != domain);
-        }
-        removed
+        let hash = self.hasher.hash_one(domain.as_str());
+        self.shard(hash).is_some_and(|shard| write(shard).remove(hash, domain))
     }
 
-    fn shard(&self, domain: &PolicyDomain) -> Option<&RwLock<Shard>> {
-        let count = u64::try_from(self.shards.len()).ok()?;
-        let index = self.hasher.hash_one(domain).checked_rem(count)?;
-        self.shards.get(usize::try_from(index).ok()?)
-    }
-}
-
-impl Shard {
-    /// Drops one entry, if there is one that may be.
-    ///
-    /// For an entry without a policy only a few are looked at, so that a flood of such cannot make
-    /// each of them cost a walk through all.
-    fn make_room(
-        &mut self,
-        backed: bool,
-        for_policy: bool,
-        now: UnixTime,
-    ) -> Result<(), StoreError> {
-        const FEW: usize = 32;
-        let most = if for_policy { self.queue.len() } else { FEW.min(self.queue.len()) };
-        let mut written_policy = None;
-        for _ in 0..most {
-            let Some(candidate) = self.queue.pop_front() else { break };
-            let Some(slot) = self.slots.get(&candidate) else { continue };
-            if slot.entry.policy(now).is_none() {
-                self.slots.remove(&candidate);
-                return Ok(());
-            }
-            if backed && !slot.dirty && written_policy.is_none() {
-                written_policy = Some(candidate.clone());
-            }
-            self.queue.push_back(candidate);
-        }
-        let victim = written_policy.ok_or(StoreError::Full)?;
-        self.queue.retain(|queued| *queued != victim);
-        self.slots.remove(&victim);
-        Ok(())
+    fn shard(&self, hash: u64) -> Option<&RwLock<Shard>> {
+        // The lowest and the highest bits are those that a shard's own table goes by.
+        let index = usize::try_from(hash >> 32).ok()?.checked_rem(self.shards.len())?;
+        self.shards.get(index)
     }
 }
 
@@ -206,7 +164,7 @@ impl fmt::Debug for Memory {
 
 impl Store for Memory {
     fn get(&self, domain: &PolicyDomain) -> Result<Option<Entry>, StoreError> {
-        Ok(self.peek(domain).map(|slot| Entry::clone(&slot.entry)))
+        Ok(self.peek(domain).map(|slot| slot.entry))
     }
 
     fn merge(&self, entry: &Entry, _urgency: Urgency) -> Result<(), StoreError> {
@@ -218,19 +176,18 @@ impl Store for Memory {
     }
 
     fn visit(&self, visit: &mut dyn FnMut(Stored) -> ControlFlow<()>) -> Result<(), StoreError> {
-        let mut entries: Vec<Arc<Entry>> = Vec::with_capacity(self.len());
+        let mut order: Vec<(UnixTime, PolicyDomain)> = Vec::with_capacity(self.len());
         for shard in &self.shards {
-            entries.extend(read(shard).slots.values().map(|slot| Arc::clone(&slot.entry)));
+            let used = |entry: Entry| (entry.last_used(), entry.domain().clone());
+            order.extend(read(shard).entries().map(used));
         }
-        entries.sort_by(|a, b| {
-            let (used_a, used_b) = (a.last_used(), b.last_used());
-            used_b.cmp(&used_a).then_with(|| a.domain().as_str().cmp(b.domain().as_str()))
-        });
-        for entry in entries {
+        order.sort_by(|(used_a, a), (used_b, b)| used_b.cmp(used_a).then_with(|| a.cmp(b)));
+        for (_, domain) in order {
+            let Some(Slot { entry, .. }) = self.peek(&domain) else { continue };
             let stored = Stored {
-                domain: entry.domain().as_str().to_owned(),
+                domain: domain.as_str().to_owned(),
                 last_used: entry.last_used(),
-                entry: Ok(Entry::clone(&entry)),
+                entry: Ok(entry),
             };
             if visit(stored).is_break() {
                 break;

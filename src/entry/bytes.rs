@@ -95,6 +95,22 @@ impl Entry {
         }
         reader.entry(domain).ok_or(EntryError::Corrupt)
     }
+
+    /// The domain that an entry's bytes name, without reading the rest: `None` where they are of
+    /// another form. Only [`from_bytes`](Self::from_bytes) tells whether they are whole.
+    ///
+    /// ```
+    /// use mta_sts::{Entry, PolicyDomain, UnixTime};
+    ///
+    /// let entry = Entry::new(PolicyDomain::parse("example.com")?, UnixTime::EPOCH);
+    /// assert_eq!(Entry::domain_of(&entry.to_bytes()), Some("example.com"));
+    /// assert_eq!(Entry::domain_of(b"example.com"), None);
+    /// # Ok::<(), mta_sts::NameError>(())
+    /// ```
+    pub fn domain_of(bytes: &[u8]) -> Option<&str> {
+        let (&version, rest) = bytes.strip_prefix(MARK)?.split_first()?;
+        Reader(rest).short().filter(|_| version == VERSION)
+    }
 }
 
 fn long(out: &mut Vec<u8>, number: u64) {

@@ -102,3 +102,59 @@ impl<'a> Builder<'a> {
         Indexed { text_octets: self.text.len(), all: self.all.into() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::{Policy, Profile};
+    use alloc::format;
+    use alloc::vec::Vec;
+
+    /// Names of one to four labels of one or two letters: every length from 1 to 11 octets.
+    fn names() -> Vec<String> {
+        let labels = ["a", "b", "aa", "ab", "A1"];
+        let mut names: Vec<String> = labels.map(String::from).into();
+        for start in [0, 5, 30] {
+            let more = names.get(start..).unwrap_or_default().iter();
+            let longer: Vec<_> =
+                more.flat_map(|name| labels.map(|label| format!("{label}.{name}"))).collect();
+            names.extend(longer.into_iter().step_by(1 + start / 10));
+        }
+        names
+    }
+
+    #[test]
+    fn ok_the_candidates_are_all_that_match_and_few_more() {
+        let names = names();
+        let mut text = String::from("version: STSv1\nmode: testing\nmax_age: 60\n");
+        for name in &names {
+            text.push_str(&format!("mx: {name}\nmx: *.{name}\n"));
+        }
+        let policy = Policy::parse(text.as_bytes(), Profile::Strict).unwrap();
+        assert_eq!(policy.mx().len(), 2 * names.len());
+        assert!(policy.mx().eq(policy.as_policy_ref().mx()));
+        let (mut matching, mut candidates) = (0, 0);
+        for name in &names {
+            let host = DnsName::parse(name).unwrap();
+            let naive: Vec<_> = policy.mx().filter(|pattern| pattern.matches(&host)).collect();
+            let found = || policy.text.candidates(&host);
+            assert!(found().filter(|pattern| pattern.matches(&host)).eq(naive.iter().copied()));
+            matching += naive.len();
+            candidates += found().count();
+        }
+        assert!(matching > names.len() && candidates < 20 * matching, "{matching} {candidates}");
+    }
+
+    #[test]
+    fn ok_the_longest_and_the_last_pattern_lie_at_their_place() {
+        let label = "a".repeat(60_000);
+        let text = format!("version: STSv1\nmode: enforce\nmax_age: 1\nmx: b.{label}");
+        let policy = Policy::parse(text.as_bytes(), Profile::Strict).unwrap();
+        let patterns: Vec<_> = policy.mx().map(MxPattern::as_str).collect();
+        assert_eq!(patterns, [format!("b.{label}")]);
+        let padding = "z".repeat(65_000);
+        let text = format!("version: STSv1\nmode: enforce\nmax_age: 1\nx: {padding}\nmx: b.c");
+        let policy = Policy::parse(text.as_bytes(), Profile::Strict).unwrap();
+        assert_eq!(policy.mx().map(MxPattern::as_str).collect::<Vec<_>>(), ["b.c"]);
+    }
+}

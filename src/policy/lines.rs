@@ -66,7 +66,8 @@ impl<'a> Fields<'a> {
     fn admit(&self, mut line: &'a str) -> Result<&'a str, PolicyError> {
         let tolerant = self.profile == Profile::Tolerant;
         let is_first = line.as_ptr() == self.text.as_ptr();
-        if let Some(rest) = line.strip_prefix(BYTE_ORDER_MARK).filter(|_| is_first) {
+        let marked = if is_first { line.strip_prefix(BYTE_ORDER_MARK) } else { None };
+        if let Some(rest) = marked {
             if !tolerant {
                 return Err(PolicyError::ByteOrderMark { at: place(self.text, line) });
             }
@@ -113,7 +114,7 @@ fn field<'a>(text: &'a str, line: &'a str) -> Result<Field<'a>, PolicyError> {
         });
     };
     // RFC 8461 §3.2: a name begins with a letter or digit and has at most 32 characters.
-    if !name.starts_with(|c: char| c.is_ascii_alphanumeric()) {
+    if !name.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric()) {
         return Err(PolicyError::FieldName { at: place(text, name) });
     }
     if let Some(more) = name.get(MAX_NAME..).filter(|more| !more.is_empty()) {
