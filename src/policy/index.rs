@@ -128,7 +128,7 @@ mod tests {
         let names = names();
         let mut text = String::from("version: STSv1\nmode: testing\nmax_age: 60\n");
         for name in &names {
-            text.push_str(&format!("mx: {name}\nmx: *.{name}\n"));
+            text.extend(["mx: ", name, "\nmx: *.", name, "\n"]);
         }
         let policy = Policy::parse(text.as_bytes(), Profile::Strict).unwrap();
         assert_eq!(policy.mx().len(), 2 * names.len());

@@ -34,7 +34,8 @@ impl<'a> Iterator for Lines<'a> {
 #[inline]
 fn line_feed(text: &[u8]) -> Option<usize> {
     const BLOCK: usize = 16;
-    let has_none = |block: &&[u8]| block.iter().fold(true, |none, b| none & (*b != b'\n'));
+    let has_none =
+        |block: &&[u8]| block.iter().fold(0, |found, b| found | u8::from(*b == b'\n')) == 0;
     let blocks = text.chunks_exact(BLOCK).take_while(has_none).count();
     let start = blocks.saturating_mul(BLOCK);
     let rest = text.get(start..).unwrap_or_default();
