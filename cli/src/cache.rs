@@ -2,7 +2,6 @@
 
 mod entry;
 mod list;
-mod place;
 mod purge;
 mod refresh;
 mod show;
@@ -12,7 +11,7 @@ use mta_sts::PolicyDomain;
 use crate::access::Access;
 use crate::args::{self, Format};
 use crate::exit::{Exit, Failure};
-use place::Place;
+use crate::place::{self, Place};
 
 /// Arguments of `cache`.
 #[derive(Debug, clap::Args)]
@@ -30,11 +29,12 @@ const EXIT_CODES: &str = "Exit codes: 0 all is well; 1 something is unreadable, 
 /// Which store.
 #[derive(Debug, clap::Args)]
 struct Store {
-    /// The store: the path of a file, or redis://[[user]:password@]host[:port][/database]
+    /// The store: the path of a file, or redis://[[user]:password@]host[:port][/database]; where it
+    /// is not given, what `MTA_STS_STORE` in the environment says
     #[arg(long, value_name = "PATH|URL", global = true)]
     store: Option<Place>,
     /// How the keys of a store in Redis begin
-    #[arg(long, value_name = "TEXT", global = true, default_value = "mta-sts:")]
+    #[arg(long, value_name = "TEXT", global = true, default_value = place::DEFAULT_PREFIX)]
     prefix: String,
 }
 
@@ -63,8 +63,12 @@ enum Command {
 
 /// Does what was asked.
 pub(crate) fn run(args: &Args, format: Format) -> Result<Exit, Failure> {
-    let Some(place) = &args.store.store else {
-        return Err(Failure::usage("expected --store PATH or --store redis://…"));
+    let given = match &args.store.store {
+        Some(place) => Some(place.clone()),
+        None => Place::from_environment()?,
+    };
+    let Some(place) = &given else {
+        return Err(Failure::usage("expected --store PATH, --store redis://… or MTA_STS_STORE"));
     };
     let prefix = &args.store.prefix;
     match &args.command {

@@ -10,8 +10,6 @@ pub(crate) mod verdict;
 mod witness;
 pub(crate) mod words;
 
-use std::path::PathBuf;
-
 use futures_util::{StreamExt, stream};
 use mta_sts::{Outcome, PolicyDomain, UnixTime};
 use mta_sts_adapters::TxtAnswer;
@@ -19,6 +17,7 @@ use mta_sts_adapters::TxtAnswer;
 use crate::access::Access;
 use crate::args::{self, Format};
 use crate::exit::{self, Exit, Failure};
+use crate::place::Place;
 use ask::Asker;
 use mx::Hosts;
 
@@ -30,9 +29,9 @@ pub(crate) struct Args {
     domains: Vec<PolicyDomain>,
     #[command(flatten)]
     access: Access,
-    /// Keep what is learnt in this file, for the next run and for other programs
-    #[arg(long, value_name = "FILE")]
-    store: Option<PathBuf>,
+    /// Keep what is learnt in this file, or in Redis, for the next run and for other programs
+    #[arg(long, value_name = "PATH|URL")]
+    store: Option<Place>,
 }
 
 /// How many domains are looked up at the same time.

@@ -10,6 +10,7 @@ mod diagnostics;
 mod exit;
 mod generate;
 mod lint;
+mod place;
 
 use std::process::ExitCode;
 

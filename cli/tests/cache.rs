@@ -27,7 +27,10 @@ use world::{Folder, World, exit, json_of, run, text};
 /// The program, on a store.
 fn cache(store: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mta-sts"));
-    command.args(["cache", "--store", store]).env_remove("CLICOLOR_FORCE");
+    command
+        .args(["cache", "--store", store])
+        .env_remove("CLICOLOR_FORCE")
+        .env_remove("MTA_STS_STORE");
     command
 }
 

@@ -6,9 +6,9 @@ use mta_sts::UnixTime;
 use mta_sts_adapters::{Store, Stored, system_clock};
 
 use super::entry::{self, Detail, State};
-use super::place::Place;
 use crate::args::Format;
 use crate::exit::{self, Exit, Failure};
+use crate::place::Place;
 
 /// So much text is gathered before it is printed, in octets.
 const GATHER: usize = 64 * 1024;

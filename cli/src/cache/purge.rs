@@ -6,10 +6,10 @@ use mta_sts::{Entry, PolicyDomain, UnixTime};
 use mta_sts_adapters::{Store, StoreError, system_clock};
 use serde::Serialize;
 
-use super::place::Place;
 use crate::args::{self, Format};
 use crate::check::text::harmless;
 use crate::exit::{self, Exit, Failure};
+use crate::place::Place;
 
 #[derive(Debug, clap::Args)]
 #[group(required = true, multiple = false)]

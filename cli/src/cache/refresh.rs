@@ -8,7 +8,6 @@ use mta_sts::{Outcome, PolicyDomain, UnixTime};
 use mta_sts_adapters::{Store, StoreError, system_clock};
 use serde::Serialize;
 
-use super::place::Place;
 use crate::access::Access;
 use crate::args::{self, Format};
 use crate::check::human::{BAD, FAINT, style_of, styled};
@@ -16,6 +15,7 @@ use crate::check::json::{PolicyJson, ProblemJson, expires_in};
 use crate::check::text::{harmless, span};
 use crate::check::verdict::{of_lookup, worse};
 use crate::exit::{self, Exit, Failure};
+use crate::place::Place;
 
 /// How many domains are looked up at the same time.
 const AT_ONCE: usize = 8;

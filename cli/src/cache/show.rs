@@ -4,13 +4,13 @@ use mta_sts::{Entry, EntryError, HeldPolicy, PolicyDomain, UnixTime};
 use mta_sts_adapters::{Store, StoreError, system_clock};
 
 use super::entry::{self, Detail};
-use super::place::Place;
 use crate::args::Format;
 use crate::check::human::{BAD, DOUBTFUL, GOOD, STRONG, Sheet, styled, with_unicode};
 use crate::check::text;
 use crate::check::verdict::worse;
 use crate::check::words;
 use crate::exit::{self, Exit, Failure};
+use crate::place::Place;
 
 pub(super) fn run(
     store: &dyn Store,

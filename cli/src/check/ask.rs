@@ -1,7 +1,6 @@
 //! The questions of a check: record, policy, MX hosts, by the client that a mail server would use.
 
 use mta_sts::{HeldPolicy, PolicyDomain};
-use mta_sts_adapters::Sqlite;
 use mta_sts_adapters::tokio::MtaSts;
 
 use super::mx::Hosts;
@@ -22,11 +21,8 @@ impl Asker {
     pub(super) fn new(args: &Args) -> Result<Self, Failure> {
         let witness = Witness::new(args.access.dns()?);
         let mut builder = args.access.builder(witness.clone())?;
-        if let Some(path) = &args.store {
-            let store = Sqlite::open(path);
-            let store = store
-                .map_err(|error| Failure::unknown(format_args!("{}", path.display()), error))?;
-            builder = builder.store(store);
+        if let Some(place) = &args.store {
+            builder = builder.store(place.open_or_make()?);
         }
         let client = args.access.build(builder)?;
         Ok(Self { client, witness, has_store: args.store.is_some() })

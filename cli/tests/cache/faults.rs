@@ -152,8 +152,13 @@ fn err_wrong_usage_changes_nothing() {
         refusal(cache(store).arg("list"), 64);
     }
     let mut without = Command::new(env!("CARGO_BIN_EXE_mta-sts"));
+    without.env_remove("MTA_STS_STORE");
     let told = refusal(without.args(["cache", "list"]), 64);
     assert!(told.contains("--store"), "{told}");
+    let told = refusal(without.env("MTA_STS_STORE", "http://127.0.0.1"), 64);
+    assert!(told.contains("MTA_STS_STORE"), "{told}");
+    let output = run(without.env("MTA_STS_STORE", filled.path()));
+    assert_eq!((exit(&output), text(&output.stdout).lines().count()), (0, 5));
     assert_eq!(filled.json(&["list"]).1.len(), 3);
 }
 

@@ -44,6 +44,10 @@ fn ok_a_policy_in_redis_is_fetched_again() {
     world.lab.domain("held.example").id("2").mode("testing").publish();
     let store = Redis::open(&server.url()).expect("a URL");
     assert_eq!(store.merge_all(&three(), Urgency::Durable), Ok(()));
+    // The command line of a check keeps what it learns there as well.
+    world.lab.domain("new.example").mode("enforce").publish();
+    assert_eq!(world.json(&["--store", &server.url(), "new.example"]).0, 0);
+    assert_eq!(store.remove(&entries::domain("new.example")), Ok(true));
     let mut command = cache(&server.url());
     command.args(["refresh", "--all", "--format", "json"]);
     let (exit, found) = json_of(world.point(command.arg("--allow-private")));

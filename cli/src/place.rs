@@ -1,5 +1,7 @@
-//! Where a store is.
+//! Where a store is: the option `--store`.
 
+use std::env;
+use std::ffi::OsString;
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,9 +12,15 @@ use mta_sts_adapters::{Redis, Sqlite, Store, StoreError};
 
 use crate::exit::Failure;
 
+/// How the keys of a store in Redis begin, unless said otherwise.
+pub(crate) const DEFAULT_PREFIX: &str = "mta-sts:";
+/// The variable that gives the place where the option does not: a command line, with the password
+/// in it, is there for all users of the machine to see.
+const VARIABLE: &str = "MTA_STS_STORE";
+
 /// A file of `SQLite`, or a Redis server.
 #[derive(Clone)]
-pub(super) enum Place {
+pub(crate) enum Place {
     File(PathBuf),
     /// Its URL, with the password in it.
     Redis(String),
@@ -36,13 +44,37 @@ impl FromStr for Place {
 }
 
 impl Place {
+    /// The place that the environment gives.
+    pub(crate) fn from_environment() -> Result<Option<Self>, Failure> {
+        match env::var_os(VARIABLE).map(OsString::into_string) {
+            None => Ok(None),
+            Some(Ok(text)) => {
+                let place = text.parse();
+                place.map(Some).map_err(|e| Failure::usage(format_args!("{VARIABLE}: {e}")))
+            }
+            // A path need not be text.
+            Some(Err(path)) => Ok(Some(Self::File(path.into()))),
+        }
+    }
+
     /// The store as it is; none is made.
-    pub(super) fn open_to_read(&self, prefix: &str) -> Result<Arc<dyn Store>, Failure> {
+    pub(crate) fn open_to_read(&self, prefix: &str) -> Result<Arc<dyn Store>, Failure> {
         self.open(prefix, |path| Sqlite::open_read_only(path))
     }
 
+    /// The store to be changed; a file is made where there is none.
+    pub(crate) fn open_or_make(&self) -> Result<Arc<dyn Store>, Failure> {
+        match self {
+            Self::File(path) => {
+                let store = Sqlite::open(path).map_err(|error| self.failed(error))?;
+                Ok(Arc::new(store))
+            }
+            Self::Redis(_) => self.open_to_write(DEFAULT_PREFIX),
+        }
+    }
+
     /// The store to be changed; none is made.
-    pub(super) fn open_to_write(&self, prefix: &str) -> Result<Arc<dyn Store>, Failure> {
+    pub(crate) fn open_to_write(&self, prefix: &str) -> Result<Arc<dyn Store>, Failure> {
         self.open(prefix, |path| Sqlite::open_existing(path))
     }
 
@@ -70,7 +102,7 @@ impl Place {
     }
 
     /// The store could not be used.
-    pub(super) fn failed(&self, error: impl fmt::Display) -> Failure {
+    pub(crate) fn failed(&self, error: impl fmt::Display) -> Failure {
         Failure::unknown(self, error)
     }
 }
