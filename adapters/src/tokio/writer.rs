@@ -26,11 +26,17 @@ impl Writer {
             // Outside of a runtime it stays pending, and the next lookup tries again.
             return self.turn.give_back();
         };
-        let (writer, keeper) = (Arc::clone(self), Arc::downgrade(keeper));
-        runtime.spawn(async move { writer.run(keeper).await });
+        let (held, keeper) = (Held(Some(Arc::clone(self))), Arc::downgrade(keeper));
+        runtime.spawn(held.run(keeper));
     }
+}
 
-    async fn run(&self, keeper: Weak<Keeper>) {
+/// The turn to write: given back also where its task ends with the runtime, after which there may be
+/// another.
+struct Held(Option<Arc<Writer>>);
+
+impl Held {
+    async fn run(mut self, keeper: Weak<Keeper>) {
         let mut pause = GATHER;
         loop {
             sleep(pause).await;
@@ -41,9 +47,20 @@ impl Writer {
             // A store that panics has failed.
             let written = written.unwrap_or_else(|e| Err(StoreError::Backend(e.to_string())));
             pause = next_pause(&written, pause);
-            if !self.turn.goes_on(&keeper) {
+            let Some(writer) = &self.0 else { return };
+            if !writer.turn.goes_on(&keeper) {
+                // It is given back already, and may be another's.
+                self.0 = None;
                 return;
             }
+        }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Some(writer) = &self.0 {
+            writer.turn.give_back();
         }
     }
 }

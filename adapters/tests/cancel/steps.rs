@@ -1,9 +1,14 @@
 //! Dropped at every step of the lookup behind it.
 
+use std::time::Duration;
+
+use mta_sts_adapters::{PolicyDomain, Status, Store};
 use mta_sts_testkit::lab::Lab;
 use tokio::select;
+use tokio::time::{sleep, timeout};
 
-use crate::world::{Act, World, runtime};
+use crate::wire::PATIENCE;
+use crate::world::{Act, World, builder, runtime, store};
 
 /// More steps than any lookup has.
 const BOUND: usize = 500;
@@ -45,6 +50,33 @@ fn ok_a_runtime_that_ends_at_any_step_takes_nothing_with_it() {
         });
         println!("{act:?}: {all} steps");
     }
+}
+
+#[test]
+fn ok_a_runtime_that_ends_takes_the_background_writes_to_the_next() {
+    let lab = Lab::start().expect("the lab starts");
+    let store = store();
+    let client = builder(&lab).store(store.clone()).build().expect("a client");
+    // What waits for its turn to be written ends with the runtime.
+    for name in ["one.example", "two.example"] {
+        let domain = PolicyDomain::parse(name).expect("a domain");
+        runtime().block_on(async {
+            assert_eq!(client.policy_for(&domain).await.status(), Status::Absent);
+            assert_eq!(store.get(&domain), Ok(None));
+        });
+    }
+    runtime().block_on(async {
+        for name in ["two.example", "one.example"] {
+            let domain = PolicyDomain::parse(name).expect("a domain");
+            assert_eq!(client.policy_for(&domain).await.status(), Status::Absent);
+            let written = async {
+                while store.get(&domain) == Ok(None) {
+                    sleep(Duration::from_millis(20)).await;
+                }
+            };
+            assert_eq!(timeout(PATIENCE, written).await, Ok(()), "{name}");
+        }
+    });
 }
 
 /// Whether the wire was tripped before the act had ended; then its future is dropped.
