@@ -7,6 +7,8 @@ mod octets;
 mod report;
 mod text;
 
+use std::cell::OnceCell;
+
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -15,18 +17,16 @@ use super::case::Case;
 use certificate::Certificates;
 
 /// This implementation, as the cases are put to it.
+#[derive(Default)]
 pub(super) struct Own {
-    certificates: Certificates,
+    /// Made when a case first needs them: not every machine has sockets to give.
+    certificates: OnceCell<Result<Certificates, String>>,
 }
 
 /// A verdict, or why the input cannot be judged.
 type Verdict = Result<Value, String>;
 
 impl Own {
-    pub(super) fn new() -> Result<Self, crate::exit::Failure> {
-        Ok(Self { certificates: Certificates::new()? })
-    }
-
     pub(super) fn answer(&self, case: &Case) -> Answer {
         let verdict = match case.area.as_str() {
             "record" => given(case).and_then(|input| text::record(&input)),
@@ -36,7 +36,7 @@ impl Own {
             "domain" => given(case).map(|input| text::domain(&input)),
             "address" => given(case).map(|input| text::address(&input)),
             "tlsrpt-record" => given(case).map(|input| text::tlsrpt_record(&input)),
-            "certificate" => given(case).and_then(|input| self.certificates.judge(&input)),
+            "certificate" => given(case).and_then(|input| self.certificate(&input)),
             "http" => given(case).and_then(|input| lookup::http(&input)),
             "decision" => given(case).and_then(|input| lookup::decision(&input)),
             "flow" => given(case).and_then(|input| lookup::flow(&input)),
@@ -46,6 +46,14 @@ impl Own {
             other => Ok(json!({"skip": format!("nothing is known of an area {other}")})),
         };
         verdict.map_or_else(Answer::Trouble, Answer::Verdict)
+    }
+
+    fn certificate(&self, input: &certificate::Input) -> Verdict {
+        self.certificates
+            .get_or_init(Certificates::new)
+            .as_ref()
+            .map_err(Clone::clone)?
+            .judge(input)
     }
 }
 

@@ -9,7 +9,6 @@ use serde_json::json;
 use tokio::runtime::Runtime;
 
 use super::Verdict;
-use crate::exit::Failure;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -46,13 +45,12 @@ pub(super) struct Certificates {
 }
 
 impl Certificates {
-    pub(super) fn new() -> Result<Self, Failure> {
+    pub(super) fn new() -> Result<Self, String> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
-            .map_err(|error| Failure::unknown("the runtime", error))?;
-        let lab =
-            Lab::start().map_err(|error| Failure::unknown("the servers on loopback", error))?;
+            .map_err(|error| format!("the runtime: {error}"))?;
+        let lab = Lab::start().map_err(|error| format!("the servers on loopback: {error}"))?;
         Ok(Self { runtime, lab })
     }
 

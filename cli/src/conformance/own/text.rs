@@ -124,8 +124,16 @@ pub(super) fn tlsrpt_record(input: &Records) -> Value {
     match tlsrpt::select(&input.records) {
         Ok(record) => json!({
             "verdict": "reports",
-            "rua": record.rua().map(|uri| uri.as_str().to_owned()).collect::<Vec<_>>(),
+            "rua": record.rua().map(|uri| scheme_in_lower_case(uri.as_str())).collect::<Vec<_>>(),
         }),
         Err(error) => json!({"verdict": "none", "error": error.to_string()}),
+    }
+}
+
+/// RFC 3986 §6.2.2.1: the normal form of a scheme.
+fn scheme_in_lower_case(uri: &str) -> String {
+    match uri.split_once(':') {
+        Some((scheme, rest)) => format!("{}:{rest}", scheme.to_ascii_lowercase()),
+        None => uri.to_owned(),
     }
 }
