@@ -187,7 +187,8 @@ case "$question" in
     *do:exit*) echo first >&2; echo 'out of tea' >&2; echo '{"verdict": "valid"}'; exit 3 ;;
     *do:kill*) kill -9 $$ ;;
     *do:flood*) exec yes '{"verdict": "valid"}' ;;
-    *do:complain*) head -c 300000 /dev/zero >&2; echo '{"verdict": "valid"}' ;;
+    *do:complain*) set -e; head -c 300000 /dev/zero >&2; echo '{"verdict": "valid"}' ;;
+    *do:moan*) set -e; head -c 300000 /dev/zero >&2; printf '\nno tea\n' >&2; exit 4 ;;
     *do:hang*) exec sleep 86400 ;;
 esac
 "#;
@@ -245,8 +246,12 @@ esac
 
     #[test]
     fn ok_a_program_may_complain_at_length() {
-        let output = ask("complains", &["complain"], &["--time-limit", "600"]);
-        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stdout));
+        let output = ask("complains", &["complain", "moan"], &["--time-limit", "600"]);
+        let results = json(&output);
+        assert_eq!(results["passed"], 1, "{results}");
+        let told = failures(&results);
+        let last = ("moan".to_owned(), "it ended with exit status: 4: no tea".to_owned());
+        assert_eq!(told, [last]);
     }
 
     #[test]

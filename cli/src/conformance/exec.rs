@@ -14,8 +14,8 @@ use crate::exit::Failure;
 
 /// Octets of a verdict.
 const MAX_OUTPUT: u64 = 65_536;
-/// Octets of what a program says of its trouble.
-const MAX_COMPLAINT: u64 = 4_096;
+/// Octets of what a program last says of its trouble.
+const MAX_COMPLAINT: usize = 4_096;
 
 pub(super) struct Program {
     path: String,
@@ -67,7 +67,7 @@ impl Program {
             }
             (output, child.wait().await)
         };
-        let all = async { tokio::join!(write, read, bounded(stderr, MAX_COMPLAINT)) };
+        let all = async { tokio::join!(write, read, tail(stderr, MAX_COMPLAINT)) };
         let ended = match timeout(self.limit, all).await {
             Err(_) => {
                 // It may have ended by itself just now.
@@ -115,4 +115,15 @@ async fn bounded(stream: Option<impl AsyncRead + Unpin>, limit: u64) -> Vec<u8> 
         let _ = stream.take(limit + 1).read_to_end(&mut octets).await;
     }
     octets
+}
+
+/// Reads to the end, and keeps the last octets: who complains at length is not cut short.
+async fn tail(stream: Option<impl AsyncRead + Unpin>, limit: usize) -> Vec<u8> {
+    let (mut kept, mut chunk) = (Vec::new(), vec![0; limit]);
+    let Some(mut stream) = stream else { return kept };
+    while let Ok(count @ 1..) = stream.read(&mut chunk).await {
+        kept.extend_from_slice(chunk.get(..count).unwrap_or_default());
+        kept.drain(..kept.len().saturating_sub(limit));
+    }
+    kept
 }
