@@ -424,11 +424,30 @@ impl From<PolicyId> for Record<'static> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::borrow::ToOwned;
+    use alloc::format;
     use alloc::string::ToString;
     use alloc::vec::Vec;
 
     fn id(text: &str) -> PolicyId {
         PolicyId::parse(text).unwrap()
+    }
+
+    #[test]
+    fn ok_an_id_has_1_to_32_letters_and_digits() {
+        let longest: alloc::string::String = "aB3".chars().cycle().take(32).collect();
+        for (text, taken) in [
+            ("", false),
+            ("7", true),
+            ("20160831085700Z", true),
+            (&longest, true),
+            (&format!("{longest}x"), false),
+            ("a-b", false),
+            ("\u{e9}", false),
+        ] {
+            let id = PolicyId::parse(text);
+            assert_eq!(id.map(|id| id.as_str().to_owned()).as_deref(), taken.then_some(text));
+        }
     }
 
     #[test]

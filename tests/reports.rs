@@ -96,6 +96,64 @@ fn ok_who_cannot_wait_gets_what_is_held_and_nothing_is_learnt_by_it() {
 }
 
 #[test]
+fn ok_each_step_gives_what_is_held_meanwhile_and_no_longer_than_it_is() {
+    let end = MONDAY.plus_secs(604_800);
+    let check = |step: &Step, applies: bool| {
+        assert_eq!(step.interim(TUESDAY).is_some(), applies, "{step:?}");
+        assert_eq!(step.interim(end), None, "{step:?}");
+    };
+    for held in [Held::Entry(holding("enforce")), Held::Nothing] {
+        let applies = matches!(held, Held::Entry(_));
+        let mut step = Lookup::new(domain()).held(held).start(TUESDAY);
+        for _ in 0..3 {
+            check(&step, applies);
+            step = match step {
+                Step::QueryTxt(query) => {
+                    assert_eq!(query.interim(TUESDAY).is_some(), applies);
+                    assert_eq!(query.timeout().as_secs(), 20);
+                    query.answered([["v=STSv1; id=2;"]], 300, TUESDAY)
+                }
+                Step::FetchPolicy(fetch) => {
+                    assert_eq!(fetch.interim(TUESDAY).is_some(), applies);
+                    let verified = PolicyHostVerified::assertion(fetch.host());
+                    let content_type = Some(&b"text/plain"[..]);
+                    let head = Head { status: 200, content_type, content_encoding: None };
+                    fetch.responded(verified, head, TUESDAY)
+                }
+                Step::ReadBody(body) => {
+                    assert_eq!(body.interim(TUESDAY).is_some(), applies);
+                    assert_eq!(body.timeout().as_secs(), 60);
+                    body.failed(FetchFailure::Truncated, TUESDAY)
+                }
+                other => panic!("{other:?}"),
+            };
+        }
+        check(&step, applies);
+        let Step::Store(store) = step else { panic!("{step:?}") };
+        assert_eq!(store.interim(TUESDAY).is_some(), applies);
+        let Step::Done(outcome) = store.stored() else { panic!("the end") };
+        let left = outcome.expires_in(TUESDAY).map(|left| left.as_secs());
+        assert_eq!(left, applies.then_some(604_800 - 86_400));
+    }
+}
+
+#[test]
+fn ok_a_status_is_named_in_lower_case() {
+    let of = |held, txt: &TxtAnswer, https: &HttpsAnswer| on_tuesday(held, txt, https).status();
+    let (id, policy) = (TxtAnswer::id("1", 300), HttpsAnswer::policy(&policy_text("none", 600)));
+    let held = || Held::Entry(holding("testing"));
+    for (status, name) in [
+        (of(Held::Nothing, &id, &policy), "found"),
+        (of(held(), &id, &failing()), "confirmed"),
+        (of(held(), &TxtAnswer::silence(), &failing()), "held"),
+        (of(Held::Nothing, &TxtAnswer::Absent(300), &failing()), "absent"),
+        (of(Held::Nothing, &TxtAnswer::silence(), &failing()), "unknown"),
+    ] {
+        assert_eq!((status.as_str(), status.to_string().as_str()), (name, name));
+    }
+}
+
+#[test]
 fn ok_an_alert_tells_the_time_left() {
     let outcome = on_tuesday(Held::Entry(holding("enforce")), &TxtAnswer::silence(), &failing());
     let (problem, left) = outcome.alert(TUESDAY).unwrap();

@@ -235,3 +235,87 @@ impl<'a> Reader<'a> {
         Some(HeldPolicy { policy, id, fetched_at })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::format;
+    use alloc::string::String;
+
+    const NOW: UnixTime = UnixTime::from_secs(1_800_000_000);
+
+    fn domain() -> PolicyDomain {
+        PolicyDomain::parse("example.com").unwrap()
+    }
+
+    /// An entry with something in every field.
+    fn full(what: Option<Remembered>, profile: Profile, failures: u8) -> Entry {
+        let text = b"version: STSv1\r\nmode: testing\r\nmx: mx.example.com\r\nmax_age: 86400\r\n";
+        let mut entry = Entry::new(domain(), NOW);
+        let id = PolicyId::parse("20270115").unwrap();
+        entry.put(HeldPolicy::new(Policy::parse(text, profile).unwrap(), id, NOW.plus_secs(1)));
+        if let Some(what) = what {
+            entry.remember(what, 300, NOW.plus_secs(2));
+        }
+        for number in 0..failures {
+            let id = PolicyId::parse(&format!("failed{number}")).unwrap();
+            entry.fetch_failed(id, NOW.plus_secs(3));
+            assert_eq!(entry.spend_fetch(NOW.plus_secs(3)), Ok(()));
+        }
+        entry.touch(NOW.plus_secs(86_400));
+        entry
+    }
+
+    #[test]
+    fn ok_every_kind_of_entry_reads_back() {
+        use Remembered::{Absent, Malformed, NoAnswer, SameId};
+        for what in [None, Some(SameId), Some(Absent), Some(Malformed), Some(NoAnswer)] {
+            for profile in [Profile::Strict, Profile::Tolerant] {
+                for failures in 0..=4 {
+                    let mut entry = full(what, profile, failures);
+                    for _ in 0..2 {
+                        let read = Entry::from_bytes(&domain(), &entry.to_bytes());
+                        assert_eq!(read.as_ref(), Ok(&entry));
+                        assert_eq!(entry.memory.what, what);
+                        // And without a policy.
+                        entry.clear(NOW.plus_secs(4));
+                    }
+                }
+            }
+        }
+    }
+
+    /// What is read from this content, with a checksum that fits.
+    fn sealed(content: &[u8]) -> Result<Entry, EntryError> {
+        let mut bytes = content.to_vec();
+        long(&mut bytes, checksum(content));
+        Entry::from_bytes(&domain(), &bytes)
+    }
+
+    #[test]
+    fn err_what_follows_an_entry_without_a_policy_is_damage() {
+        let bytes = Entry::new(domain(), NOW).to_bytes();
+        let content = bytes.strip_suffix(bytes.last_chunk::<8>().unwrap()).unwrap();
+        assert!(sealed(content).is_ok());
+        assert_eq!(sealed(&[content, b"x"].concat()), Err(EntryError::Corrupt));
+        for kind in 3..=u8::MAX {
+            let (_, before) = content.split_last().unwrap();
+            assert_eq!(sealed(&[before, &[kind]].concat()), Err(EntryError::Corrupt), "{kind}");
+        }
+    }
+
+    #[test]
+    fn ok_what_version_1_wrote_is_read_for_ever() {
+        let entry = full(Some(Remembered::SameId), Profile::Tolerant, 1);
+        let hex: String = entry.to_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+        let written = concat!(
+            "4d5441535453010b6578616d706c652e636f6d000000006b49d201000000006b49d200000000006b",
+            "4ab30001000000006b49d202000000006b49d32e000000006b49d201000000000000000000000000",
+            "6b49d32f01076661696c656430000000006b49d203000000006b49d32f0002083230323730313135",
+            "000000006b49d20176657273696f6e3a2053545376310d0a6d6f64653a2074657374696e670d0a6d",
+            "783a206d782e6578616d706c652e636f6d0d0a6d61785f6167653a2038363430300d0a38c1f363c9",
+            "d72fe8",
+        );
+        assert_eq!(hex, written);
+    }
+}

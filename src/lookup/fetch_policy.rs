@@ -170,6 +170,8 @@ mod tests {
             "text /plain",
             "text/plain;a=b, text/html",
             "text/plain;a=\"b\\\"\", text/html",
+            // A backslash escapes within quotes only.
+            "text/plain;a=\\, text/html",
         ] {
             assert!(!is_text_plain(value.as_bytes()), "{value}");
         }

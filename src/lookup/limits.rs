@@ -88,3 +88,35 @@ impl Limits {
         self.profile
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ok_each_limit_is_set_for_itself_and_kept_within_its_bounds() {
+        const MS: Duration = Duration::from_millis(1);
+        let secs = Duration::from_secs;
+        let all = |limits: Limits| {
+            (
+                limits.query_timeout(),
+                limits.fetch_timeout(),
+                limits.policy_octets(),
+                limits.profile(),
+            )
+        };
+        let limits = Limits::default();
+        assert_eq!(all(limits), (secs(20), secs(60), 65_536, Profile::Tolerant));
+        for (given, kept) in
+            [(secs(0), MS), (MS, MS), (secs(300), secs(300)), (secs(301), secs(300))]
+        {
+            let tolerant = Profile::Tolerant;
+            assert_eq!(all(limits.with_query_timeout(given)), (kept, secs(60), 65_536, tolerant));
+            assert_eq!(all(limits.with_fetch_timeout(given)), (secs(20), kept, 65_536, tolerant));
+        }
+        for (given, kept) in [(0, 1), (1, 1), (65_536, 65_536), (65_537, 65_536)] {
+            assert_eq!(limits.with_policy_octets(given).policy_octets(), kept);
+        }
+        assert_eq!(limits.with_profile(Profile::Strict).profile(), Profile::Strict);
+    }
+}

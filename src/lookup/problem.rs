@@ -162,3 +162,43 @@ impl core::fmt::Display for Because<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::{MAX_POLICY_OCTETS, PolicyRef, Profile};
+
+    #[test]
+    fn ok_a_malformed_record_reads_with_its_fault_where_it_is_known() {
+        let text = |error| {
+            alloc::string::ToString::to_string(&Problem::RecordMalformed { error, text: "".into() })
+        };
+        assert_eq!(text(None), "the domain's MTA-STS record is malformed");
+        let known = text(Some(RecordError::MissingId));
+        assert_eq!(known, alloc::format!("{}: {}", text(None), RecordError::MissingId));
+    }
+
+    #[test]
+    fn err_each_fault_of_a_policy_has_its_reason_code() {
+        let large = [b'x'; MAX_POLICY_OCTETS + 1];
+        let cases: [(&[u8], &str); 11] = [
+            (&large, "policy-too-large"),
+            (b"\xff", "policy-bad-encoding"),
+            (b"version STSv1\n", "policy-bad-syntax"),
+            (b"version: STSv2\n", "policy-bad-version"),
+            (b"mode: any\n", "policy-bad-mode"),
+            (b"max_age: soon\n", "policy-bad-max-age"),
+            (b"mx: *\n", "policy-bad-mx"),
+            (b"mode: none\nmax_age: 1\n", "policy-missing-version"),
+            (b"version: STSv1\nmax_age: 1\n", "policy-missing-mode"),
+            (b"version: STSv1\nmode: none\n", "policy-missing-max-age"),
+            (b"version: STSv1\nmode: enforce\nmax_age: 1\n", "policy-missing-mx"),
+        ];
+        for (text, code) in cases {
+            let error = PolicyRef::parse(text, Profile::Strict).unwrap_err();
+            let problem = Problem::PolicyInvalid { error, text: "".into() };
+            assert_eq!(problem.reason_code(), code);
+            assert_eq!(problem.result_type(), ResultType::StsPolicyInvalid);
+        }
+    }
+}

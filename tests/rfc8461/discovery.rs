@@ -113,6 +113,8 @@ fn s3_1_strings_of_one_record_are_joined_without_spaces() {
 fn s3_2_the_policy_comes_from_the_well_known_path_of_the_policy_host() {
     let run = look(Held::Nothing, &id("1"), &serves(Mode::Enforce, WEEK), NOW);
     assert_eq!(run.asked_https, ["https://mta-sts.example.com/.well-known/mta-sts.txt"]);
+    let fetch = fetching();
+    assert_eq!((fetch.host(), fetch.path()), ("mta-sts.example.com", "/.well-known/mta-sts.txt"));
 }
 
 fn media_type(content_type: Option<&str>, profile: Profile) -> Status {
@@ -173,7 +175,9 @@ fn s3_2_max_age_is_at_most_a_year() {
     const LONGEST: u64 = 31_557_600;
     let expires = |max_age| {
         let run = look(Held::Nothing, &id("1"), &serves(Mode::Enforce, max_age), NOW);
-        run.outcome.policy().unwrap().expires_at()
+        let held = run.outcome.policy().unwrap();
+        assert_eq!((held.fetched_at(), held.policy().profile()), (at(NOW), Profile::Tolerant));
+        held.expires_at()
     };
     assert_eq!(expires(LONGEST - 1), at(NOW + LONGEST - 1));
     for more in [LONGEST, LONGEST + 1, 4_294_967_295, 4_294_967_296, 9_999_999_999] {
@@ -292,6 +296,26 @@ fn s3_3_a_failed_refresh_is_not_tried_again_because_dns_confirms_the_id() {
     let again = keep(confirmed.outcome);
     let again = look_for(Recheck::Refresh, again, &id("1"), &fails(), NOW + DAY + 2);
     assert_eq!((again.asked_https.len(), code(&again)), (0, Some("backing-off")));
+}
+
+#[test]
+fn s3_3_a_fetch_that_succeeds_ends_the_row_of_failures() {
+    let mut held = Held::Nothing;
+    for (secs, https, problem) in [
+        (0, fails(), Some("policy-fetch")),
+        (299, fails(), Some("backing-off")),
+        (300, fails(), Some("policy-fetch")),
+        (899, fails(), Some("backing-off")),
+        (900, serves(Mode::Enforce, WEEK), None),
+        // The next failure is a first one again.
+        (1_000, fails(), Some("policy-fetch")),
+        (1_299, fails(), Some("backing-off")),
+        (1_300, fails(), Some("policy-fetch")),
+    ] {
+        let run = look_for(Recheck::Refresh, held, &id("1"), &https, NOW + secs);
+        assert_eq!(code(&run), problem, "{secs}");
+        held = keep(run.outcome);
+    }
 }
 
 #[test]
