@@ -1,6 +1,6 @@
 //! §3.2: the policy, and §4.1: what it allows.
 
-use mta_sts::{DnsName, Held, Mode, Policy, PolicyError, Profile, Record};
+use mta_sts::{DnsName, Held, Mode, Policy, PolicyError, PolicyRef, Profile, Record};
 use mta_sts_testkit::script::HttpsAnswer;
 
 use super::{NOW, code, id, look, mode};
@@ -30,7 +30,15 @@ fn s3_2_the_example_policy() {
     let mx: Vec<_> = policy.mx().map(mta_sts::MxPattern::as_str).collect();
     assert_eq!(mx, ["mail.example.com", "*.example.net", "backupmx.example.com"]);
     assert_eq!((policy.mode(), policy.max_age().as_secs()), (Mode::Enforce, 604_800));
-    assert_eq!(parse(&EXAMPLE.replace("\r\n", "\n")).unwrap().to_string(), policy.to_string());
+    // It prints as it stands, whatever the ends of its lines.
+    assert_eq!(policy.to_string(), EXAMPLE);
+    assert_eq!(parse(&EXAMPLE.replace("\r\n", "\n")).unwrap().to_string(), EXAMPLE);
+    let extended = format!("{EXAMPLE}x-new: a value\r\n");
+    assert_eq!(parse(&extended).unwrap().to_string(), extended);
+    for profile in [Profile::Strict, Profile::Tolerant] {
+        let read = PolicyRef::parse(EXAMPLE.as_bytes(), profile).unwrap();
+        assert_eq!((read.profile(), Policy::from(read).profile()), (profile, profile));
+    }
 }
 
 #[test]
