@@ -37,7 +37,7 @@ impl<'a> MxPattern<'a> {
         let (text, name) = match profile {
             Profile::Strict => (text, wildcard_free),
             Profile::Tolerant => (
-                text.strip_suffix('.').filter(|_| wildcard_free.len() > 1).unwrap_or(text),
+                text.strip_suffix('.').unwrap_or(text),
                 wildcard_free.strip_suffix('.').unwrap_or(wildcard_free),
             ),
         };
@@ -212,7 +212,9 @@ mod tests {
             ("mx.example.com", "a.mx.example.com", false),
         ];
         for (pattern, host, expected) in cases {
-            let pattern = MxPattern::parse(pattern, Profile::Strict).unwrap();
+            let text = pattern;
+            let pattern = MxPattern::parse(text, Profile::Strict).unwrap();
+            assert_eq!(alloc::string::ToString::to_string(&pattern), text);
             assert_eq!(
                 pattern.matches(&DnsName::parse(host).unwrap()),
                 expected,

@@ -354,6 +354,10 @@ mod tests {
         assert_eq!(domain.txt_name().len(), MAX_NAME);
         let over = format!("{just}b");
         assert!(DnsName::parse(&over).is_ok());
+        let longest = format!("{over}{}", "b".repeat(8));
+        assert_eq!(DnsName::parse(&longest).unwrap().as_str().len(), MAX_NAME);
+        let label = format!("{longest}b");
+        assert_eq!(DnsName::parse(&label), Err(NameError::TooLong { octets: 254 }));
         assert_eq!(PolicyDomain::parse(&over), Err(NameError::TooLong { octets: 254 }));
     }
 
@@ -364,7 +368,8 @@ mod tests {
         assert_eq!(domain.as_str(), "xn--mnchen-3ya.example");
         assert_eq!(domain.to_unicode(), "münchen.example");
         // An ideographic full stop separates labels as well.
-        assert_eq!(DnsName::parse("例え。test").unwrap().as_str(), "xn--r8jz45g.test");
+        let host = DnsName::parse("例え。test").unwrap();
+        assert_eq!((host.as_str(), host.to_unicode().as_str()), ("xn--r8jz45g.test", "例え.test"));
         assert_eq!(DnsName::parse("１.２.３.４"), Err(NameError::Address));
         assert_eq!(DnsName::parse("é-.example"), Err(NameError::Idna));
         assert_eq!(DnsName::parse("a\u{200b}\u{ad}\u{fffd}.example"), Err(NameError::Idna));

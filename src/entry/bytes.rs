@@ -241,6 +241,7 @@ mod tests {
     use super::*;
     use alloc::format;
     use alloc::string::String;
+    use core::fmt::Write;
 
     const NOW: UnixTime = UnixTime::from_secs(1_800_000_000);
 
@@ -307,7 +308,10 @@ mod tests {
     #[test]
     fn ok_what_version_1_wrote_is_read_for_ever() {
         let entry = full(Some(Remembered::SameId), Profile::Tolerant, 1);
-        let hex: String = entry.to_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+        let mut hex = String::new();
+        for byte in entry.to_bytes() {
+            write!(hex, "{byte:02x}").unwrap();
+        }
         let written = concat!(
             "4d5441535453010b6578616d706c652e636f6d000000006b49d201000000006b49d200000000006b",
             "4ab30001000000006b49d202000000006b49d32e000000006b49d201000000000000000000000000",

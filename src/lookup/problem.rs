@@ -180,7 +180,7 @@ mod tests {
 
     #[test]
     fn err_each_fault_of_a_policy_has_its_reason_code() {
-        let large = [b'x'; MAX_POLICY_OCTETS + 1];
+        let large = alloc::vec![b'x'; MAX_POLICY_OCTETS + 1];
         let cases: [(&[u8], &str); 11] = [
             (&large, "policy-too-large"),
             (b"\xff", "policy-bad-encoding"),
