@@ -55,9 +55,10 @@ use rows::{Cursor, Name, Row};
 ///
 /// # Versions
 /// The file carries the version of its tables. An older file is brought up to date when it is
-/// opened for writing, all in one step or not at all, in a few seconds for each million entries; it
-/// is read as it is when it is opened for reading. A file of a later version is refused. What a
-/// later version of this software wrote for one domain is unreadable, and left alone.
+/// opened for writing, all in one step or not at all, in some seconds for each million entries, for
+/// which others who open it wait; it is read as it is when it is opened for reading. A file of a
+/// later version is refused. What a later version of this software wrote for one domain is
+/// unreadable, and left alone.
 pub struct Sqlite {
     path: PathBuf,
     readers: Readers,

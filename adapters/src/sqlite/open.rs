@@ -10,7 +10,9 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use crate::StoreError;
 
 /// How long to wait for another process that is writing.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+/// How long to wait for another process that is bringing the file up to date.
+pub(super) const PATIENCE_WITH_STEPS: Duration = Duration::from_secs(120);
 
 /// What a connection may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +39,8 @@ pub(super) fn connection(path: &Path, access: Access) -> Result<Connection, Stor
     };
     let connection = opened.map_err(failed)?;
     connection.busy_timeout(PATIENCE).map_err(failed)?;
+    // In KiB: the upper levels of the trees of a million entries, which every read walks.
+    connection.pragma_update(None, "cache_size", -8 * 1024).map_err(failed)?;
     Ok(connection)
 }
 

@@ -84,6 +84,8 @@ pub(super) fn prepare(path: &Path, mut connection: Connection) -> Result<Connect
 
 fn update(connection: &mut Connection) -> Result<(), rusqlite::Error> {
     connection.pragma_update(None, "synchronous", "FULL")?;
+    // Another process may be at it, and a large file takes its time.
+    connection.busy_timeout(open::PATIENCE_WITH_STEPS)?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     // Another process may have been faster.
     let done = usize::try_from(version(&transaction)?).unwrap_or(usize::MAX);
@@ -93,7 +95,8 @@ fn update(connection: &mut Connection) -> Result<(), rusqlite::Error> {
     if done < STEPS.len() {
         transaction.pragma_update(None, "user_version", CURRENT)?;
     }
-    transaction.commit()
+    transaction.commit()?;
+    connection.busy_timeout(open::PATIENCE)
 }
 
 /// Whether it is a store whose tables can be used, the older ones included where they are only to
