@@ -29,8 +29,9 @@ const EXIT_CODES: &str = "Exit codes: 0 all is well; 1 something is unreadable, 
 /// Which store.
 #[derive(Debug, clap::Args)]
 struct Store {
-    /// The store: the path of a file, or redis://[[user]:password@]host[:port][/database]; where it
-    /// is not given, what `MTA_STS_STORE` in the environment says
+    /// The store: the path of a file, or `redis://user:password@host:port/database`, of which all
+    /// but the host may be left out; where it is not given, what `MTA_STS_STORE` in the environment
+    /// says
     #[arg(long, value_name = "PATH|URL", global = true)]
     store: Option<Place>,
     /// How the keys of a store in Redis begin
