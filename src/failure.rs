@@ -470,6 +470,12 @@ mod tests {
         assert_eq!(coded(4_000), "dns-extended-error-4000-unassigned");
         let names: BTreeSet<_> = (0..=30).map(|code| ExtendedDnsError(code).name()).collect();
         assert_eq!(names.len(), 31, "each registered code has a name of its own");
+        assert!(!names.contains("unassigned"));
+        assert_eq!(ExtendedDnsError(31).name(), "unassigned");
+        assert_eq!(failure.extended_error(), None);
+        let extended = failure.extended(ExtendedDnsError(6));
+        assert_eq!(extended.extended_error(), Some(ExtendedDnsError(6)));
+        assert_eq!(extended.kind(), DnsFailureKind::ServerFailure);
     }
 
     #[test]

@@ -451,6 +451,21 @@ mod tests {
     }
 
     #[test]
+    fn err_an_octet_is_named_as_people_read_it() {
+        for (record, named) in [
+            (&b"v=STSv1; id=a-b"[..], "found '-' in column 14"),
+            (b"v=STSv1; id=a'", "found '\\'' in column 14"),
+            (b"v=STSv1; id=a~", "found '~' in column 14"),
+            (b"v=STSv1; id=a\x7f", "found 0x7f in column 14"),
+            (b"v=STSv1; id=a\x1f", "found 0x1f in column 14"),
+            (b"v=STSv1; id=a\xff", "found 0xff in column 14"),
+        ] {
+            let error = Record::parse(record).unwrap_err().to_string();
+            assert!(error.ends_with(named), "{error}");
+        }
+    }
+
+    #[test]
     fn ok_records() {
         let cases = [
             ("v=STSv1; id=20160831085700Z;", "20160831085700Z"),

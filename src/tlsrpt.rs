@@ -156,6 +156,7 @@ mod tests {
     fn ok_result_types_are_read_as_they_print() {
         for result in ResultType::ALL {
             assert_eq!(ResultType::parse(result.as_str()), Some(result));
+            assert_eq!(alloc::string::ToString::to_string(&result), result.as_str());
         }
     }
 

@@ -360,6 +360,20 @@ fn err_no_delivery_and_no_lookup_but_the_gates_gives_the_permission_to_bounce() 
 }
 
 #[test]
+fn ok_failures_before_a_connection_have_their_words() {
+    use crate::ResultType::{TlsaInvalid, ValidationFailure};
+    for (kind, result_type, reason_code) in [
+        (FailureKind::MxMismatch, Some(ValidationFailure), "mx-not-in-policy"),
+        (FailureKind::NotVouchedFor, None, "host-not-vouched-for"),
+        (FailureKind::DaneFailed, Some(TlsaInvalid), "dane-failed"),
+        (FailureKind::NullMx, None, "null-mx"),
+    ] {
+        let failure = Failure::new(kind, None, None);
+        assert_eq!((failure.result_type(), &*failure.reason_code()), (result_type, reason_code));
+    }
+}
+
+#[test]
 fn ok_every_kind_of_failure_has_its_words() {
     let fault = CertificateFault::WrongName;
     let mut delivery = under(Some(Mode::Enforce), plain());

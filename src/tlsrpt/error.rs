@@ -187,3 +187,32 @@ pub enum ReportError {
         limit: usize,
     },
 }
+
+#[cfg(test)]
+mod record_tests {
+    use super::TlsrptRecordError as Error;
+
+    #[test]
+    fn err_each_fault_of_a_record_has_its_class_and_its_place() {
+        let column = 7;
+        let cases = [
+            (Error::NotTlsrpt, "not_tlsrpt", None),
+            (Error::Version { column }, "bad_version", Some(7)),
+            (Error::TooLong { limit: 1 }, "too_large", None),
+            (Error::MissingRua, "missing_rua", None),
+            (Error::Unsupported, "bad_rua", None),
+            (Error::Delimiter { column }, "bad_syntax", Some(7)),
+            (Error::FieldName { column }, "bad_syntax", Some(7)),
+            (Error::MissingEquals { column }, "bad_syntax", Some(7)),
+            (Error::FieldValue { column }, "bad_syntax", Some(7)),
+            (Error::EmptyUri { column }, "bad_rua", Some(7)),
+            (Error::UriScheme { column }, "bad_rua", Some(7)),
+            (Error::UriCharacter { column }, "bad_rua", Some(7)),
+            (Error::UriAddress { column }, "bad_rua", Some(7)),
+            (Error::UriHost { column }, "bad_rua", Some(7)),
+        ];
+        for (error, code, column) in cases {
+            assert_eq!((error.code(), error.column()), (code, column), "{error}");
+        }
+    }
+}

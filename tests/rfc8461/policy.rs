@@ -109,3 +109,18 @@ fn s4_1_the_wildcard_is_one_whole_left_most_label() {
         assert!(parse(&EXAMPLE.replace("*.example.net", bad)).is_err(), "{bad}");
     }
 }
+
+#[test]
+fn s3_2_a_fault_is_placed_by_characters_from_the_start_of_its_line() {
+    for (text, line, column) in [
+        ("mode: any\n", 1, 7),
+        ("\u{feff}mode: any\n", 1, 8),
+        ("\u{feff} \tmode: any\n", 1, 10),
+        ("\n\r\n  mode:any\n", 3, 8),
+        ("x: \u{fc}\u{1}\n", 1, 5),
+    ] {
+        let error = Policy::parse(text.as_bytes(), Profile::Tolerant).unwrap_err();
+        let at = error.at().map(|at| (at.line, at.column));
+        assert_eq!(at, Some((line, column)), "{text:?} {error}");
+    }
+}
