@@ -3,6 +3,7 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use arbitrary::{Arbitrary, Error, Result, Unstructured};
 
@@ -54,10 +55,12 @@ impl<'a> Arbitrary<'a> for TlsrptRecord<'static> {
 
 impl<'a> Arbitrary<'a> for Limits {
     fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
+        let mut timeout = || u.int_in_range(1..=300_000).map(Duration::from_millis);
+        let (query, fetch) = (timeout()?, timeout()?);
         Ok(Self::default()
-            .with_query_timeout(u.arbitrary()?)
-            .with_fetch_timeout(u.arbitrary()?)
-            .with_policy_octets(u.arbitrary()?)
+            .with_query_timeout(query)
+            .with_fetch_timeout(fetch)
+            .with_policy_octets(u.int_in_range(1..=65_536)?)
             .with_profile(u.arbitrary()?))
     }
 }

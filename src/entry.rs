@@ -16,7 +16,7 @@ use crate::error::MergeError;
 use crate::name::PolicyDomain;
 use crate::policy::Policy;
 use crate::record::PolicyId;
-use crate::time::{DAY, UnixTime};
+use crate::time::{DAY, HOUR, UnixTime};
 pub(crate) use notes::Remembered;
 use notes::{Budget, Failures, Memory};
 
@@ -166,10 +166,17 @@ impl Entry {
     }
 
     /// Whether a store may drop it: nothing is held, or expired for over 30 days, and nothing that
-    /// is remembered still holds back a question.
+    /// is remembered still holds back a question. That a policy was cleared is kept for an hour, so
+    /// that a lookup which was under way then does not bring it back.
     pub fn is_disposable(&self, now: UnixTime) -> bool {
-        let over = |held: &HeldPolicy| now >= held.expires_at().plus_secs(GRACE_SECS);
-        self.held.as_ref().is_none_or(over)
+        // The generation is the time of the change, or later.
+        let cleared = UnixTime::from_secs(self.generation);
+        let kept_until = match &self.held {
+            Some(held) => held.expires_at().plus_secs(GRACE_SECS),
+            None if self.generation == 0 => UnixTime::EPOCH,
+            None => cleared.plus_secs(HOUR),
+        };
+        now >= kept_until
             && self.memory.recall(self.generation, now).is_none()
             && !self.failures.any_active(now)
             && self.budget.is_full(now)

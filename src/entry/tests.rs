@@ -327,3 +327,16 @@ fn ok_the_ends_of_time_are_times_like_others() {
         assert_eq!(Entry::from_bytes(entry.domain(), &bytes), Ok(entry));
     }
 }
+
+/// A lookup that began before the policy was cleared writes what it had read.
+#[test]
+fn ok_a_cleared_policy_does_not_come_back_by_a_lookup_under_way() {
+    let before = holding(WEEK);
+    let mut store = before.clone();
+    store.clear(at(NOW + 10));
+    assert!(!store.is_disposable(at(NOW + 10)));
+    assert!(!store.is_disposable(at(NOW + 10 + HOUR - 1)));
+    assert!(store.is_disposable(at(NOW + 10 + HOUR)));
+    store.merge(before).unwrap();
+    assert_eq!(store.policy(at(NOW + 11)), None);
+}

@@ -244,7 +244,8 @@ fn gate(outcome: &Outcome) -> Lookup {
     retry.recheck(mta_sts::Held::Unreadable)
 }
 
-fn status(status: Status) -> mta_sts::Status {
+/// The status in the words of the core.
+pub const fn status(status: Status) -> mta_sts::Status {
     match status {
         Status::Found => mta_sts::Status::Found,
         Status::Confirmed => mta_sts::Status::Confirmed,
@@ -254,7 +255,8 @@ fn status(status: Status) -> mta_sts::Status {
     }
 }
 
-fn code(problem: Problem) -> &'static str {
+/// The code of a problem.
+pub const fn code(problem: Problem) -> &'static str {
     match problem {
         Problem::RecordAbsent => "record-absent",
         Problem::SeveralRecords => "several-records",

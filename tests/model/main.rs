@@ -6,5 +6,6 @@ mod any;
 mod course;
 mod delivery;
 mod one;
+mod steps;
 
 const DAY: u64 = 86_400;

@@ -7,11 +7,11 @@ use mta_sts_testkit::script::{HttpsAnswer, Turn, given, policy_text, valid_polic
 
 use super::DAY;
 
-const NOW: u64 = 1_800_000_000;
-const HELD: [&str; 6] = ["nothing", "enforce", "testing", "none", "expired", "future"];
-const MEMORY: [&str; 5] = ["-", "same_id", "absent", "malformed", "no_answer"];
-const BACKOFF: [&str; 5] = ["-", "h1", "n2", "h1+n2", "budget"];
-const RECHECK: [Recheck; 3] = [Recheck::WhenDue, Recheck::Always, Recheck::Refresh];
+pub(crate) const NOW: u64 = 1_800_000_000;
+pub(crate) const HELD: [&str; 6] = ["nothing", "enforce", "testing", "none", "expired", "future"];
+pub(crate) const MEMORY: [&str; 5] = ["-", "same_id", "absent", "malformed", "no_answer"];
+pub(crate) const BACKOFF: [&str; 5] = ["-", "h1", "n2", "h1+n2", "budget"];
+pub(crate) const RECHECK: [Recheck; 3] = [Recheck::WhenDue, Recheck::Always, Recheck::Refresh];
 
 fn response(status: u16, content_type: Option<&str>) -> HttpsAnswer {
     let body = vec![policy_text("enforce", DAY).into_bytes()];
@@ -88,7 +88,7 @@ fn txt() -> Vec<Txt> {
 }
 
 /// A pair in a state of the decision table, compared all the way there.
-fn pair(held: &str, memory: &str, backoff: &str) -> Pair {
+pub(crate) fn pair(held: &str, memory: &str, backoff: &str) -> Pair {
     let mut pair = Pair::new();
     for turn in given(held, memory, backoff, NOW) {
         pair.turn(&turn);
