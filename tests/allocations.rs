@@ -103,6 +103,30 @@ fn ok_an_owned_policy_takes_two_allocations() {
 }
 
 #[test]
+fn ok_a_held_policy_is_one_allocation_and_is_cloned_without_any() {
+    let mut policy = None;
+    let info = allocation_counter::measure(|| policy = Policy::parse(POLICY, Profile::Strict).ok());
+    assert_eq!(info.count_current, 1);
+    let (count, copy) = allocations(|| policy.clone());
+    assert_eq!((count, copy), (0, policy));
+}
+
+#[test]
+fn ok_a_policy_of_thousands_of_hosts_takes_no_more() {
+    let mut text = String::from("version: STSv1\nmode: enforce\nmax_age: 604800\n");
+    for number in 0..5_000 {
+        writeln!(text, "mx: m{number}.a").unwrap();
+    }
+    let (count, policy) = allocations(|| Policy::parse(text.as_bytes(), Profile::Strict));
+    assert!(count <= 3, "{count}");
+    let policy = policy.unwrap();
+    for (name, allowed) in [("M4999.a", true), ("q4999.a", false)] {
+        let host = DnsName::parse(name).unwrap();
+        assert_eq!(allocations(|| policy.matches(&host)), (0, allowed), "{name}");
+    }
+}
+
+#[test]
 fn ok_printing_allocates_nothing() {
     let policy = Policy::parse(POLICY, Profile::Strict).unwrap();
     let mut buffer = Buffer::new();
@@ -170,9 +194,10 @@ fn ok_the_hot_path_allocates_nothing() {
         let (count, due) = allocations(|| entry.decide(&domain, TIME.plus_secs(90_000)).is_none());
         assert_eq!((count, due), (0, true));
 
-        // A whole lookup from memory takes no more, the entry being at hand.
-        let lookup = Lookup::new(domain.clone()).held(Held::Entry(entry));
-        let (count, step) = allocations(|| lookup.start(TIME));
+        // A whole lookup from memory takes no more, with a copy of the entry and of the domain.
+        let (count, step) = allocations(|| {
+            Lookup::new(domain.clone()).held(Held::Entry(entry.clone())).start(TIME)
+        });
         assert!(matches!(step, mta_sts::Step::Done(outcome) if outcome.status() == status));
         assert_eq!(count, 0);
     }

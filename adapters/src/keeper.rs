@@ -150,7 +150,8 @@ impl Keeper {
     }
 
     pub(crate) fn has_pending(&self) -> bool {
-        !self.pending().is_empty()
+        // Where there is no store, the hot path has no lock to take for it.
+        self.has_store() && !self.pending().is_empty()
     }
 
     /// Writes some of what is pending; whether there is more.
