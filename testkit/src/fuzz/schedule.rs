@@ -28,6 +28,7 @@ pub fn schedule(data: &[u8]) {
         store: BTreeMap::new(),
         in_flight: BTreeMap::new(),
         forgotten: Vec::new(),
+        dropped: BTreeMap::new(),
         now: START,
         passed: 0,
         entropy: u.arbitrary().unwrap_or_default(),
@@ -109,8 +110,11 @@ struct Sender {
     store: BTreeMap<PolicyDomain, Entry>,
     /// What each refresh that is under way has read, and how much time had passed when it began.
     in_flight: BTreeMap<PolicyDomain, (Option<Entry>, u128)>,
-    /// Domains that the schedule may have forgotten: the clock was 30 days past their end.
+    /// Domains that the schedule may have forgotten: the clock was 30 days past their end; or it was
+    /// set back, and what came in the place of a policy that was dropped without a word seems older.
     forgotten: Vec<PolicyDomain>,
+    /// The generation of each policy that was dropped without a word.
+    dropped: BTreeMap<PolicyDomain, u64>,
     now: UnixTime,
     /// All the time that passed, steps forward included.
     passed: u128,
@@ -151,7 +155,11 @@ impl Sender {
         if written.generation() != before {
             self.forgotten.retain(|forgotten| forgotten != entry.domain());
         }
-        written.clone()
+        let written = written.clone();
+        if self.dropped.get(entry.domain()).is_some_and(|known| written.generation() <= *known) {
+            self.forgotten.push(entry.domain().clone());
+        }
+        written
     }
 
     fn held(entry: Option<Entry>) -> Held {
@@ -175,9 +183,12 @@ impl Sender {
                 }
             }
             Event::Removed(n, is_told) => {
-                self.store.remove(&domain(n));
+                let dropped = self.store.remove(&domain(n));
                 if is_told {
                     self.schedule.handle_removed(&domain(n));
+                } else if let Some(entry) = dropped {
+                    let known = self.dropped.entry(domain(n)).or_default();
+                    *known = entry.generation().max(*known);
                 }
             }
             Event::Poll => self.poll(),
