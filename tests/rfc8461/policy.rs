@@ -113,14 +113,36 @@ fn s4_1_the_wildcard_is_one_whole_left_most_label() {
 #[test]
 fn s3_2_a_fault_is_placed_by_characters_from_the_start_of_its_line() {
     for (text, line, column) in [
-        ("mode: any\n", 1, 7),
-        ("\u{feff}mode: any\n", 1, 8),
-        ("\u{feff} \tmode: any\n", 1, 10),
-        ("\n\r\n  mode:any\n", 3, 8),
-        ("x: \u{fc}\u{1}\n", 1, 5),
+        (&b"mode: any\n"[..], 1, 7),
+        ("\u{feff}mode: any\n".as_bytes(), 1, 8),
+        ("\u{feff} \tmode: any\n".as_bytes(), 1, 10),
+        (b"\n\r\n  mode:any\n", 3, 8),
+        ("x: \u{fc}\u{1}\n".as_bytes(), 1, 5),
+        (b"max_age: 12x\n", 1, 12),
+        (b"\xff", 1, 1),
+        (b"x: a\ny: \xc3\xbc\xff\n", 2, 5),
     ] {
-        let error = Policy::parse(text.as_bytes(), Profile::Tolerant).unwrap_err();
+        let error = Policy::parse(text, Profile::Tolerant).unwrap_err();
         let at = error.at().map(|at| (at.line, at.column));
-        assert_eq!(at, Some((line, column)), "{text:?} {error}");
+        assert_eq!(at, Some((line, column)), "{error}");
     }
+}
+
+#[test]
+fn ok_what_is_tolerated_is_named_with_its_place() {
+    use mta_sts::policy::ToleranceKind::{
+        BlankLine, ByteOrderMark, LeadingSpace, TrailingDot, Underscore,
+    };
+    let text = "\u{feff}\n  mx: a_b.example.\nversion: STSv1\nmode: enforce\nmax_age: 1\n";
+    let policy = PolicyRef::parse(text.as_bytes(), Profile::Tolerant).unwrap();
+    let found: Vec<_> = policy.tolerances().map(|t| (t.kind, t.at.line, t.at.column)).collect();
+    let expected = [
+        (ByteOrderMark, 1, 1),
+        (BlankLine, 1, 2),
+        (LeadingSpace, 2, 1),
+        (TrailingDot, 2, 18),
+        (Underscore, 2, 8),
+    ];
+    assert_eq!(found, expected);
+    assert!(PolicyRef::parse(text.as_bytes(), Profile::Strict).is_err());
 }
