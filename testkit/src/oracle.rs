@@ -211,11 +211,32 @@ pub fn content_type(value: Option<&str>, profile: Profile) -> MediaType {
         };
     };
     let media_type = value.split(';').next().unwrap_or("").trim_matches(is_wsp);
-    if media_type.eq_ignore_ascii_case("text/plain") {
+    // RFC 9110 §5.6.1: a list is several media types; a comma within quotes makes none.
+    if media_type.eq_ignore_ascii_case("text/plain") && !without_quoted(value).contains(',') {
         MediaType::Accept
     } else {
         MediaType::Reject
     }
+}
+
+/// The value without its quoted strings (RFC 9110 §5.6.4), ended or not.
+fn without_quoted(value: &str) -> String {
+    let mut left = String::new();
+    let mut rest = value.chars();
+    while let Some(char) = rest.next() {
+        if char != '"' {
+            left.push(char);
+            continue;
+        }
+        while let Some(quoted) = rest.next() {
+            match quoted {
+                '"' => break,
+                '\\' => drop(rest.next()),
+                _ => {}
+            }
+        }
+    }
+    left
 }
 
 /// The lines of a policy.

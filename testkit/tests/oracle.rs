@@ -86,6 +86,18 @@ fn every_content_type_of_the_vectors() {
 }
 
 #[test]
+fn ok_a_list_of_media_types_is_none() {
+    for (value, verdict) in [
+        ("text/plain;a=b, text/html", MediaType::Reject),
+        ("text/plain;a=\"b, c\"", MediaType::Accept),
+        ("text/plain;a=\"b\\\", c\"", MediaType::Accept),
+        ("text/plain;a=\"b\", text/html", MediaType::Reject),
+    ] {
+        assert_eq!(oracle::content_type(Some(value), Profile::Strict), verdict, "{value}");
+    }
+}
+
+#[test]
 fn every_address_of_the_vectors() {
     let Some(rows) = vectors::addresses() else { return };
     for row in rows {

@@ -1,10 +1,10 @@
 //! What a report is made of, and its names on the way.
 
 use mta_sts::tlsrpt::{
-    DateRange, DateRangeError, FailureDetails, MAX_POLICIES, Report, ReportError, ReportFormat,
-    ReportedPolicy, Tally,
+    DateRange, DateRangeError, FailureDetails, MAX_POLICIES, PolicyType, Report, ReportError,
+    ReportFormat, ReportedPolicy, Tally,
 };
-use mta_sts::{PolicyDomain, ResultType, UnixTime};
+use mta_sts::{DnsName, PolicyDomain, ResultType, UnixTime};
 
 use super::json::read_with;
 use super::{day, domain, report, tally};
@@ -106,4 +106,24 @@ fn ok_the_submitter_is_of_a_labels() {
     let report = Report::new("A", "tls@münchen.example", "1", day(), []).unwrap();
     assert_eq!(report.contact_info(), "tls@xn--mnchen-3ya.example");
     assert_eq!(report.submitter().unwrap().as_str(), "xn--mnchen-3ya.example");
+}
+
+#[test]
+fn ok_details_are_alike_whatever_their_count() {
+    let one = FailureDetails::new(ResultType::CertificateExpired);
+    let many = one.clone().with_failed_session_count(7);
+    assert!(one.is_like(&many) && one != many);
+    assert!(!one.is_like(&one.clone().held()));
+    assert!(!one.is_like(&FailureDetails::new(ResultType::StarttlsNotSupported)));
+}
+
+#[test]
+fn ok_a_policy_of_dane_is_named_with_its_records_and_its_host() {
+    let mx = DnsName::parse("mx.example.com").unwrap();
+    let policy = ReportedPolicy::tlsa(&domain(), &mx, ["3 1 1 00", "2 0 1 01"]);
+    assert_eq!(policy.policy_type(), Some(PolicyType::Tlsa));
+    assert!(policy.policy_string().eq(["3 1 1 00", "2 0 1 01"]));
+    assert!(policy.mx_host().eq(["mx.example.com"]));
+    let names = [PolicyType::Tlsa, PolicyType::Sts, PolicyType::NoPolicyFound];
+    assert_eq!(names.map(|name| name.to_string()), ["tlsa", "sts", "no-policy-found"]);
 }

@@ -99,6 +99,8 @@ impl UreqHttps {
         let time = left(until).max(Duration::from_millis(1));
         let socket = TcpStream::connect_timeout(&address, time)
             .map_err(|error| connection_failure(&error))?;
+        // A request behind a handshake is not to wait for its acknowledgement.
+        socket.set_nodelay(true).map_err(|error| connection_failure(&error))?;
         // RFC 8461 §3.3: the certificate is verified for the Policy Host, which is sent as SNI.
         let connection =
             ClientConnection::new(Arc::clone(&self.tls), name).map_err(|_| FetchFailure::Tls)?;

@@ -133,6 +133,8 @@ impl HyperHttps {
         let name = ServerName::try_from(host.to_owned()).map_err(|_| FetchFailure::Tls)?;
         let stream =
             TcpStream::connect(address).await.map_err(|error| connection_failure(&error))?;
+        // A request behind a handshake is not to wait for its acknowledgement.
+        stream.set_nodelay(true).map_err(|error| connection_failure(&error))?;
         // RFC 8461 §3.3: the certificate is verified for the Policy Host, which is sent as SNI.
         let connector = TlsConnector::from(Arc::clone(&self.tls));
         let stream =
