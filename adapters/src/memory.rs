@@ -36,6 +36,10 @@ pub struct Memory {
 pub(crate) struct Slot {
     pub(crate) entry: Entry,
     /// The store behind was read: if it holds more than this, it came there later.
+    #[cfg_attr(
+        not(any(feature = "blocking", feature = "tokio")),
+        expect(dead_code, reason = "a client asks")
+    )]
     pub(crate) known: bool,
 }
 

@@ -261,10 +261,9 @@ impl Sender {
                     && held.expires_at() > begin.plus_secs(2 * DAY)
             }) && begin.secs_since(held.last_used()) < 170 * DAY
         };
-        let wanted = self
-            .store
-            .iter()
-            .filter(|(of, held)| self.schedule.contains(of) && refreshed_before(held));
+        let wanted = self.store.iter().filter(|(of, held)| {
+            self.schedule.contains(of) && !self.forgotten.contains(of) && refreshed_before(held)
+        });
         let mut wanted: Vec<_> = wanted.map(|(of, _)| of.clone()).collect();
         let mut wake_ups = 0;
         self.in_flight.clear();
