@@ -127,8 +127,8 @@ impl DnsAnswer {
         Self::records(hosts.into_iter().map(record))
     }
 
-    /// A CNAME record. Set under [`RecordType::Cname`](super::RecordType::Cname), the server follows it as a recursive
-    /// resolver does; set under another type, it is all that the answer holds.
+    /// A CNAME record. Set under [`RecordType::Cname`](super::RecordType::Cname), the server follows
+    /// it as a recursive resolver does; set under another type, it is all that the answer holds.
     pub fn cname(target: impl Into<String>, ttl: u32) -> Self {
         Self::records([DnsRecord::new(ttl, RecordData::Cname(target.into()))])
     }
