@@ -166,8 +166,7 @@ impl MtaSts {
             },
         };
         let now = self.now();
-        let is_held = |held: &Held| matches!(held, Held::Entry(e) if e.policy(now).is_some());
-        match flight.wait(|held| self.wait.time(is_held(held))) {
+        match flight.wait(|held| self.wait.time(held, now)) {
             Waited::Landed(outcome) => *outcome,
             Waited::Patience(held) => self.interim(domain, held),
             Waited::Lost => self.drive(Lookup::new(domain.clone())),

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mta_sts::Limits;
+use mta_sts::{Held, Limits, UnixTime};
 
 use crate::dial::{Dial, USER_AGENT};
 use crate::memory::DEFAULT_CAPACITY;
@@ -58,10 +58,11 @@ impl Wait {
         self.patience.is_none() && self.first_contact == FirstContact::Wait
     }
 
-    /// How long to wait for a lookup, given whether a policy is held; `None`: to its end.
-    pub(crate) fn time(self, is_held: bool) -> Option<Duration> {
+    /// How long to wait for a lookup, given what is held; `None`: to its end.
+    pub(crate) fn time(self, held: &Held, now: UnixTime) -> Option<Duration> {
+        let is_first = !matches!(held, Held::Entry(entry) if entry.policy(now).is_some());
         match self.first_contact {
-            FirstContact::AnswerAtOnce if !is_held => Some(Duration::ZERO),
+            FirstContact::AnswerAtOnce if is_first => Some(Duration::ZERO),
             FirstContact::AnswerAtOnce | FirstContact::Wait => self.patience,
         }
     }

@@ -177,7 +177,7 @@ impl Keeper {
         };
         match self.write_by(|| store.merge_all(&entries, urgency)) {
             Ok(()) => entries.iter().for_each(|entry| self.memory.written(entry)),
-            Err(StoreError::Entry(_)) => self.flush_singly(store, &entries)?,
+            Err(StoreError::Entry(_)) => self.flush_singly(store, &entries, urgency)?,
             Err(error) => {
                 self.pending().extend(domains);
                 return Err(error);
@@ -187,10 +187,15 @@ impl Keeper {
     }
 
     /// One damaged row must not hold up all others.
-    fn flush_singly(&self, store: &Arc<dyn Store>, entries: &[Entry]) -> Result<(), StoreError> {
+    fn flush_singly(
+        &self,
+        store: &Arc<dyn Store>,
+        entries: &[Entry],
+        urgency: Urgency,
+    ) -> Result<(), StoreError> {
         let mut left = entries.iter();
         while let Some(entry) = left.next() {
-            match self.write_by(|| store.merge(entry, Urgency::Lazy)) {
+            match self.write_by(|| store.merge(entry, urgency)) {
                 Ok(()) => self.memory.written(entry),
                 // Nothing but a policy may be written over it: to try again would be in vain.
                 Err(StoreError::Entry(_)) => {}
@@ -277,8 +282,8 @@ impl Keeper {
 
 /// Refreshing what is held.
 impl Keeper {
-    /// Begins to follow what is written from here on.
-    /// `bell` is rung when there is something to do earlier than was said.
+    /// Begins to follow what is written from here on; `bell` is rung when there is something to do
+    /// earlier than was said.
     pub(crate) fn follow_news(&self, bell: &Arc<dyn Bell>, at_once: usize) {
         self.schedule.begin(bell, at_once);
     }

@@ -183,8 +183,7 @@ impl MtaSts {
             return self.interim(domain, self.driver.read(domain.clone()).await);
         };
         let now = self.now();
-        let is_held = |held: &Held| matches!(held, Held::Entry(e) if e.policy(now).is_some());
-        match landing.wait(|held| self.wait.time(is_held(held))).await {
+        match landing.wait(|held| self.wait.time(held, now)).await {
             Waited::Landed(outcome) => *outcome,
             Waited::Patience(held) => self.interim(domain, held),
             Waited::Lost => self.drive(Lookup::new(domain.clone())).await,

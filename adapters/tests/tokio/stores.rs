@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use mta_sts_adapters::tokio::MtaSts;
 use mta_sts_adapters::{
-    Entry, Memory, PolicyDomain, Problem, Status, Store, StoreError, Stored, Urgency,
+    Entry, EntryError, Memory, PolicyDomain, Problem, Status, Store, StoreError, Stored, Urgency,
 };
 use mta_sts_testkit::lab::{DnsAnswer, Lab, RecordType};
 
@@ -22,8 +22,11 @@ struct Flaky {
     inner: Memory,
     reads_fail: AtomicBool,
     writes_fail: AtomicBool,
+    /// Whether many entries at a time are refused, as though one of them met a damaged row.
+    all_fail: AtomicBool,
     reads: AtomicUsize,
     writes: AtomicUsize,
+    durable: AtomicUsize,
 }
 
 impl Flaky {
@@ -54,7 +57,17 @@ impl Store for Flaky {
 
     fn merge(&self, entry: &Entry, urgency: Urgency) -> Result<(), StoreError> {
         Self::check(&self.writes_fail, &self.writes)?;
+        if urgency == Urgency::Durable {
+            self.durable.fetch_add(1, Ordering::SeqCst);
+        }
         self.inner.merge(entry, urgency)
+    }
+
+    fn merge_all(&self, entries: &[Entry], urgency: Urgency) -> Result<(), StoreError> {
+        if self.all_fail.load(Ordering::SeqCst) {
+            return Err(StoreError::Entry(EntryError::Corrupt));
+        }
+        entries.iter().try_for_each(|entry| self.merge(entry, urgency))
     }
 
     fn remove(&self, domain: &PolicyDomain) -> Result<bool, StoreError> {
@@ -115,6 +128,19 @@ async fn ok_a_policy_is_found_though_the_store_is_down_and_written_once_it_is_ba
     assert_eq!(client.store_trouble(), None);
     let stored = store.inner.get(&domain()).expect("readable").expect("an entry");
     assert_eq!(stored.policy(client.now()), outcome.policy());
+}
+
+#[tokio::test]
+async fn ok_a_policy_that_waited_is_written_durably_beside_a_damaged_row_too() {
+    let (_lab, store, client) = world();
+    store.down(true);
+    assert!(!client.policy_for(&domain()).await.is_persisted());
+    store.down(false);
+    store.all_fail.store(true, Ordering::SeqCst);
+    assert_eq!(client.flush().await, Ok(()));
+    assert_eq!(store.durable.load(Ordering::SeqCst), 1);
+    let stored = store.inner.get(&domain()).expect("readable").expect("an entry");
+    assert!(stored.policy(client.now()).is_some());
 }
 
 #[tokio::test]

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use mta_sts_testkit::model::{
-    Failure, Https, Mode, Policy, Problem, Recheck, Refused, Remembered, RemembersTxt, Sender,
-    Source, Status, Store, Txt, Verdict, World,
+    Failure, Https, Mode, Policy, Recheck, Refused, Remembered, RemembersTxt, Sender, Source,
+    Status, Store, Txt, Verdict, World,
 };
+use mta_sts_testkit::pair::code;
 use mta_sts_testkit::vectors::{self, Expected, Given};
 
 use super::{DAY, NOW};
@@ -131,18 +132,7 @@ fn words(given: &Given, verdict: &Verdict) -> Expected {
         Store::Clear => "clear",
         Store::Keep => "keep",
     };
-    let problem = verdict.problem.map(|problem| match problem {
-        Problem::RecordAbsent => "record-absent",
-        Problem::SeveralRecords => "several-records",
-        Problem::RecordMalformed => "record-malformed",
-        Problem::NoAnswer => "no-answer",
-        Problem::PolicyFetch => "policy-fetch",
-        Problem::PolicyInvalid => "policy-invalid",
-        Problem::PolicyCertificate => "policy-certificate",
-        Problem::BackingOff => "backing-off",
-        Problem::FetchLimited => "fetch-limited",
-        Problem::StoreUnreadable => "store-unreadable",
-    });
+    let problem = verdict.problem.map(code);
     let remembers_txt = match verdict.remembers_txt {
         RemembersTxt::Unchanged => "unchanged",
         RemembersTxt::Nothing => "none",
