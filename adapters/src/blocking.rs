@@ -74,17 +74,21 @@ impl MtaSts {
             return outcome;
         }
         let outcome = self.shared(domain);
-        self.used(&outcome);
+        self.used(&outcome, self.now());
         outcome
     }
 
     /// The policy for a delivery if memory has the answer: no I/O, no wait.
     pub fn policy_in_memory(&self, domain: &PolicyDomain) -> Option<Outcome> {
         let keeper = &self.driver.keeper;
-        let outcome = keeper.recall(domain, self.driver.limits)?;
-        self.writer.wake(keeper);
-        self.used(&outcome);
-        Some(outcome)
+        let now = keeper.now();
+        let outcome = keeper.recall(domain, self.driver.limits, now);
+        // By reference: an outcome is large, and this is the hot path.
+        if let Some(outcome) = &outcome {
+            self.writer.wake(keeper);
+            self.used(outcome, now);
+        }
+        outcome
     }
 
     /// A lookup by another rule. [`Recheck::WhenDue`] is [`policy_for`](Self::policy_for); the
@@ -200,10 +204,10 @@ impl MtaSts {
     }
 
     /// A delivery uses what was found.
-    fn used(&self, outcome: &Outcome) {
+    fn used(&self, outcome: &Outcome, now: UnixTime) {
         let keeper = &self.driver.keeper;
         keeper.metrics.answered(outcome);
-        if !keeper.is_for_user(outcome) {
+        if !keeper.is_for_user(outcome, now) {
             return;
         }
         if let Some(turn) = self.turns.try_take() {

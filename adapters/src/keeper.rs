@@ -3,8 +3,8 @@
 //! Everything here may block on the store, but for [`Keeper::recall`].
 
 mod following;
+mod pending;
 
-use std::collections::HashSet;
 use std::fmt;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,6 +18,7 @@ use crate::metrics::{Census, Metrics};
 use crate::observe;
 use crate::{Clock, Memory, Snapshot, Store, StoreError, Stored};
 use following::Following;
+use pending::Pending;
 
 pub(crate) use following::Bell;
 
@@ -26,7 +27,7 @@ pub(crate) struct Keeper {
     store: Option<Arc<dyn Store>>,
     clock: Clock,
     /// The domains whose slot in memory is dirty.
-    pending: Mutex<HashSet<PolicyDomain>>,
+    pending: Pending,
     /// Why the store last failed; `None` again once it works.
     trouble: Mutex<Option<StoreError>>,
     /// Whom to refresh, once somebody does.
@@ -45,7 +46,7 @@ impl Keeper {
             memory,
             store,
             clock,
-            pending: Mutex::default(),
+            pending: Pending::default(),
             trouble: Mutex::default(),
             schedule: Following::default(),
             metrics: Metrics::default(),
@@ -62,20 +63,24 @@ impl Keeper {
 
     /// The answer from memory, if there is nothing to ask: the hot path. It never blocks on a
     /// store. Once a day it leaves something [pending](Self::has_pending).
-    pub(crate) fn recall(&self, domain: &PolicyDomain, limits: Limits) -> Option<Outcome> {
-        let now = self.now();
-        let slot = self.memory.peek(domain)?;
+    pub(crate) fn recall(
+        &self,
+        domain: &PolicyDomain,
+        limits: Limits,
+        now: UnixTime,
+    ) -> Option<Outcome> {
+        let mut slot = self.memory.peek(domain)?;
         let decision = slot.entry.decide(domain, now)?;
         // A store that could not be read may hold a policy: nothing can be said of its absence.
         if !slot.known && decision.policy().is_none() {
             return None;
         }
-        let mut entry = slot.entry;
-        if entry.touch(now) {
-            self.later(&entry);
-            self.follow(&entry);
+        if slot.entry.touch(now) {
+            self.later(&slot.entry);
+            self.follow(&slot.entry);
         }
-        match Lookup::new(domain.clone()).held(Held::Entry(entry)).limits(limits).start(now) {
+        let held = Held::Entry(slot.entry);
+        match Lookup::new(domain.clone()).held(held).limits(limits).start(now) {
             Step::Done(outcome) => Some(outcome),
             _ => None,
         }
@@ -121,7 +126,7 @@ impl Keeper {
                 let kept =
                     self.memory.absorb(entry, Note { known: false, dirty: written.is_err() });
                 if written.is_err() && kept.is_ok() {
-                    self.pending().insert(entry.domain().clone());
+                    self.pending.add(entry.domain().clone());
                 }
                 written
             }
@@ -144,28 +149,20 @@ impl Keeper {
         let backed = self.has_store();
         let kept = self.memory.absorb(entry, Note { known: !backed, dirty: backed }).is_ok();
         if kept && backed {
-            self.pending().insert(entry.domain().clone());
+            self.pending.add(entry.domain().clone());
         }
         kept
     }
 
     pub(crate) fn has_pending(&self) -> bool {
-        // Where there is no store, the hot path has no lock to take for it.
-        self.has_store() && !self.pending().is_empty()
+        self.pending.any()
     }
 
     /// Writes some of what is pending; whether there is more.
     pub(crate) fn flush_some(&self) -> Result<bool, StoreError> {
         const SOME: usize = 256;
         let Some(store) = &self.store else { return Ok(false) };
-        let domains: Vec<PolicyDomain> = {
-            let mut pending = self.pending();
-            let some: Vec<_> = pending.iter().take(SOME).cloned().collect();
-            for domain in &some {
-                pending.remove(domain);
-            }
-            some
-        };
+        let domains = self.pending.take(SOME);
         // Taken from memory only now: a change from here on makes the domain pending again.
         let entries: Vec<Entry> =
             domains.iter().filter_map(|domain| self.memory.peek(domain)).map(|s| s.entry).collect();
@@ -179,7 +176,7 @@ impl Keeper {
             Ok(()) => entries.iter().for_each(|entry| self.memory.written(entry)),
             Err(StoreError::Entry(_)) => self.flush_singly(store, &entries, urgency)?,
             Err(error) => {
-                self.pending().extend(domains);
+                self.pending.extend(domains);
                 return Err(error);
             }
         }
@@ -201,7 +198,7 @@ impl Keeper {
                 Err(StoreError::Entry(_)) => {}
                 Err(error) => {
                     let unwritten = std::iter::once(entry).chain(left);
-                    self.pending().extend(unwritten.map(|entry| entry.domain().clone()));
+                    self.pending.extend(unwritten.map(|entry| entry.domain().clone()));
                     return Err(error);
                 }
             }
@@ -215,7 +212,7 @@ impl Keeper {
             Some(store) => self.write_by(|| store.remove(domain))?,
             None => false,
         };
-        self.pending().remove(domain);
+        self.pending.remove(domain);
         let remembered = self.memory.remove(domain)?;
         self.schedule.forget(domain);
         Ok(stored || remembered)
@@ -234,10 +231,6 @@ impl Keeper {
     /// Why the store last failed, if it did not work since.
     pub(crate) fn trouble(&self) -> Option<StoreError> {
         lock(&self.trouble).clone()
-    }
-
-    fn pending(&self) -> MutexGuard<'_, HashSet<PolicyDomain>> {
-        lock(&self.pending)
     }
 
     fn read_by<T>(&self, read: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
@@ -276,7 +269,7 @@ impl Keeper {
             let held = entry.policy(now);
             census.add(held.map(|held| (held.policy().mode(), held.expires_in(now))));
         });
-        self.metrics.snapshot(&census, self.pending().len())
+        self.metrics.snapshot(&census, self.pending.len())
     }
 }
 
@@ -321,8 +314,8 @@ impl Keeper {
     }
 
     /// Whether a delivery that used this policy is to begin its refresh.
-    pub(crate) fn is_for_user(&self, outcome: &Outcome) -> bool {
-        self.schedule.is_for_user(outcome, self.now())
+    pub(crate) fn is_for_user(&self, outcome: &Outcome, now: UnixTime) -> bool {
+        self.schedule.is_for_user(outcome, now)
     }
 }
 

@@ -5,8 +5,9 @@ mod shard;
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::ops::ControlFlow;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, PoisonError};
 
+use crossbeam_utils::sync::{ShardedLock, ShardedLockReadGuard, ShardedLockWriteGuard};
 use mta_sts::{Entry, PolicyDomain, UnixTime, Urgency};
 
 use crate::{Clock, Store, StoreError, Stored, system_clock};
@@ -24,7 +25,8 @@ pub(crate) const DEFAULT_CAPACITY: usize = 100_000;
 /// Entries are kept as every store keeps them, as [bytes](Entry::to_bytes): one of a policy of three
 /// hosts takes some 300 octets, all in all.
 pub struct Memory {
-    shards: Box<[RwLock<Shard>]>,
+    /// Those who read at the same time take locks of their own, be it for one domain.
+    shards: Box<[ShardedLock<Shard>]>,
     hasher: RandomState,
     shard_capacity: usize,
     clock: Clock,
@@ -73,7 +75,7 @@ impl Memory {
         // Few entries in many shards would be uneven.
         let count = if capacity < 64 * SHARDS { 1 } else { SHARDS };
         let hasher = RandomState::new();
-        let shards = (0..count).map(|_| RwLock::new(Shard::new(hasher.clone()))).collect();
+        let shards = (0..count).map(|_| ShardedLock::new(Shard::new(hasher.clone()))).collect();
         let shard_capacity = (capacity / count).max(1);
         Self { shards, hasher, shard_capacity, clock, backed }
     }
@@ -139,18 +141,18 @@ impl Memory {
         self.shard(hash).is_some_and(|shard| write(shard).remove(hash, domain))
     }
 
-    fn shard(&self, hash: u64) -> Option<&RwLock<Shard>> {
+    fn shard(&self, hash: u64) -> Option<&ShardedLock<Shard>> {
         // The lowest and the highest bits are those that a shard's own table goes by.
         let index = usize::try_from(hash >> 32).ok()?.checked_rem(self.shards.len())?;
         self.shards.get(index)
     }
 }
 
-fn read(shard: &RwLock<Shard>) -> RwLockReadGuard<'_, Shard> {
+fn read(shard: &ShardedLock<Shard>) -> ShardedLockReadGuard<'_, Shard> {
     shard.read().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn write(shard: &RwLock<Shard>) -> RwLockWriteGuard<'_, Shard> {
+fn write(shard: &ShardedLock<Shard>) -> ShardedLockWriteGuard<'_, Shard> {
     shard.write().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use mta_sts::{FetchFailure, Mode, Outcome, Problem, Status};
 
 use crate::TxtAnswer;
-use counter::{Counters, Timer};
+use counter::{Counters, Striped, Timer};
 
 #[cfg(feature = "prometheus")]
 pub use prometheus::Exporter;
@@ -111,7 +111,7 @@ const ENTRIES: [&str; 4] = ["enforce", "testing", "none", "without_policy"];
 /// The counters behind a [`Snapshot`].
 #[derive(Debug, Default)]
 pub(crate) struct Metrics {
-    lookups: Counters<5>,
+    lookups: Striped<5>,
     answers: Counters<3>,
     fetches: Counters<11>,
     refreshes: Counters<2>,

@@ -18,12 +18,12 @@ pub(crate) struct Turn(AtomicBool);
 impl Turn {
     /// Takes the turn, if there is something to write and nobody has it.
     pub(crate) fn take(&self, keeper: &Keeper) -> bool {
-        keeper.has_store() && keeper.has_pending() && !self.0.swap(true, Ordering::AcqRel)
+        keeper.has_pending() && !self.0.swap(true, Ordering::SeqCst)
     }
 
     /// Gives the turn back.
     pub(crate) fn give_back(&self) {
-        self.0.store(false, Ordering::Release);
+        self.0.store(false, Ordering::SeqCst);
     }
 
     /// Whether whoever has the turn is to go on. If not, it is given back.
