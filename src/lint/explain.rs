@@ -14,7 +14,6 @@ use crate::policy::Profile;
 /// The fault that the parser finds in `line`, explained.
 pub(super) fn fault(line: &Line<'_>, error: &PolicyError) -> Diagnostic {
     let at = error.at().unwrap_or_else(|| line.start_place());
-    let rest = chars(line.text).saturating_add(line.start).saturating_sub(at.column);
     let value = chars(line.value);
     let new = |message: String| {
         Diagnostic::new(Severity::Error, error.code(), Source::Policy, message).at(at, 1)
@@ -55,7 +54,7 @@ pub(super) fn fault(line: &Line<'_>, error: &PolicyError) -> Diagnostic {
             new(format!("the control character U+{:04X} stands in a value", u32::from(*found)))
                 .help(help)
         }
-        PolicyError::MissingColon { .. } => not_a_field(line, new(String::new()), rest),
+        PolicyError::MissingColon { .. } => not_a_field(line, new(String::new())),
         PolicyError::FieldName { .. } => field_name(line, new(String::new())),
         // Of the whole text, not of a line.
         other => new(other.to_string()),
@@ -165,7 +164,7 @@ fn mx_help(value: &str, error: MxPatternError) -> String {
             let parent = parent.split_once('.').map_or("", |(_, rest)| rest);
             if !parent.is_empty() && (hosts::is_shared(parent) || hosts::is_registry(parent)) {
                 "name each host in a line of its own".into()
-            } else if bare == "*" || parent.is_empty() {
+            } else if parent.is_empty() {
                 "no pattern matches every host: name each, or write `*.` and their domain".into()
             } else {
                 format!("name each host, or write {} if you trust all of it", star(parent))
@@ -195,7 +194,7 @@ fn star(parent: &str) -> String {
 }
 
 /// A line without a colon.
-fn not_a_field(line: &Line<'_>, diagnostic: Diagnostic, rest: usize) -> Diagnostic {
+fn not_a_field(line: &Line<'_>, diagnostic: Diagnostic) -> Diagnostic {
     let text = line.text.trim_end();
     let diagnostic = diagnostic.at(line.start_place(), chars(text));
     if let Some((name, value)) = text.split_once('=') {
@@ -217,8 +216,7 @@ fn not_a_field(line: &Line<'_>, diagnostic: Diagnostic, rest: usize) -> Diagnost
         Some(field) => format!("write `{field}: ` and a value"),
         None => "remove the line".to_string(),
     };
-    let length = diagnostic.length.max(rest);
-    Diagnostic { length, message, ..diagnostic }.help(help)
+    Diagnostic { message, ..diagnostic }.help(help)
 }
 
 /// What stands before the colon is no field name.

@@ -89,17 +89,16 @@ impl LineJudge {
         number: usize,
     ) -> (Option<PolicyError>, bool) {
         self.buffer.clear();
-        let mut before = 0_usize;
         let company =
             Self::ONCE.into_iter().zip(self.seen).filter_map(|(l, seen)| seen.then_some(l));
         for line in company.chain((number > 1).then_some("x: x")) {
             // Writing to a string cannot fail.
             let _ = writeln!(self.buffer, "{line}");
-            before = before.saturating_add(1);
         }
         self.buffer.push_str(raw);
         let fault = PolicyRef::parse(self.buffer.as_bytes(), self.profile).err();
-        let fault = fault.filter(|error| error.at().is_some_and(|at| at.line > before));
+        // The company has no fault of a line: what is without a place is missing in it.
+        let fault = fault.filter(|error| error.at().is_some());
         let fault = fault.map(|error| moved(error, number));
         let mut repeated = false;
         for (line, seen) in Self::ONCE.into_iter().zip(&mut self.seen) {

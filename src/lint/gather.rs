@@ -55,7 +55,7 @@ pub(super) fn together(diagnostics: &mut Vec<Diagnostic>) {
     // A message that quotes nothing says the same wherever it stands.
     let mut counts: BTreeMap<&'static str, BTreeMap<String, usize>> = BTreeMap::new();
     diagnostics.retain(|diagnostic| {
-        if diagnostic.at.is_none() || !KINDS.contains(&diagnostic.code) {
+        if !KINDS.contains(&diagnostic.code) {
             return true;
         }
         let counts = counts.entry(diagnostic.code).or_default();

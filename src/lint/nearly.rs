@@ -181,7 +181,24 @@ mod tests {
             assert_eq!(distance(left, right), expected, "{left} {right}");
             assert_eq!(distance(right, left), expected, "{right} {left}");
         }
-        assert_eq!(distance(&"a".repeat(41), "a"), usize::MAX);
+        let word = |length| "a".repeat(length);
+        assert_eq!(distance(&word(40), &word(40)), 0);
+        assert_eq!(distance(&word(41), "a"), usize::MAX);
+        assert_eq!(distance("a", &word(41)), usize::MAX);
+    }
+
+    #[test]
+    fn ok_bare_values() {
+        let cases = [
+            ("\" x \"", "x"),
+            ("\u{200b}[x]\u{a0}", "x"),
+            ("x\t// y", "x"),
+            ("x ; y", "x"),
+            ("x#y", "x#y"),
+        ];
+        for (value, expected) in cases {
+            assert_eq!(bare(value), expected, "{value}");
+        }
     }
 
     #[test]
@@ -236,6 +253,11 @@ mod tests {
             ("\"604800\"", Some(604_800)),
             ("1 week", Some(604_800)),
             ("14d", Some(1_209_600)),
+            ("90 min", Some(5_400)),
+            ("36 Hours", Some(129_600)),
+            ("1y", Some(31_536_000)),
+            ("0d", None),
+            ("1d2", None),
             ("604800  # a week", Some(604_800)),
             ("-1", None),
             ("one", None),

@@ -200,7 +200,6 @@ impl<'a> Reader<'a, '_> {
             return;
         }
         match line.name {
-            Some("version") => {}
             Some("mode") => {
                 self.facts.mode = Mode::parse(line.value).map(|mode| (mode, line));
             }

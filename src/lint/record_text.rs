@@ -163,7 +163,8 @@ fn malformed(octets: usize, text: &str, error: &RecordError, number: usize) -> D
     let rest = text.get(column.saturating_sub(1)..).unwrap_or_default();
     let field = rest.split(';').next().unwrap_or_default().trim_end();
     let (message, help, length) = match error {
-        RecordError::NotSts => not_sts_fallback(text),
+        // `select` says `Absent` of it.
+        RecordError::NotSts => (error.to_string(), EXAMPLE.into(), octets),
         RecordError::Version { .. } => version(rest),
         RecordError::MissingId => missing_id(text),
         RecordError::IdEmpty { .. } => (
@@ -204,11 +205,6 @@ const fn octets_of(c: char) -> usize {
 }
 
 type Explained = (String, String, usize);
-
-fn not_sts_fallback(text: &str) -> Explained {
-    let (message, help) = not_sts(text, text.trim(), &text.to_ascii_lowercase(), true);
-    (message, help, text.len())
-}
 
 fn version(rest: &str) -> Explained {
     let more = rest.split([';', ' ', '=']).next().unwrap_or_default();

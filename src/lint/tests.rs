@@ -12,6 +12,7 @@ use proptest::prelude::*;
 
 mod amounts;
 mod tables;
+mod words;
 use tables::{AGAINST, Expected, POLICIES, RECORDS, STRICT};
 
 fn summary(diagnostics: &[Diagnostic]) -> Vec<(&'static str, Severity)> {

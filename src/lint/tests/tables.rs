@@ -14,7 +14,12 @@ pub(super) const POLICIES: &[(&str, Expected)] = &[
     ("{\"version\": \"STSv1\", \"mode\": \"enforce\"}", &[("json", E)]),
     ("[\n  {\"mode\": 1}]", &[("json", E)]),
     ("{version: STSv1, mode: enforce}", &[("json", E)]),
+    ("{mode: enforce}", &[("json", E)]),
+    ("{\"error\": 404}", &[("json", E)]),
+    ("{}", &[("json", E)]),
+    ("{error}", &[("not_a_policy", E)]),
     ("---\nversion: STSv1\nmode: testing\n", &[("yaml", E)]),
+    ("%YAML 1.2\n---\nversion: STSv1\n", &[("yaml", E)]),
     ("---\nlayout: none\n---\nversion: STSv1\n", &[("front_matter", E)]),
     ("{\\rtf1\\ansi version: STSv1}", &[("rtf", E)]),
     ("\u{feff}\n<!DOCTYPE html><p>mode: none", &[("html", E)]),
@@ -25,6 +30,11 @@ pub(super) const POLICIES: &[(&str, Expected)] = &[
     ("-----BEGIN PRIVATE KEY-----\nAAAA\n", &[("pem", E)]),
     ("$TTL 300\n@ IN SOA a b 1\n", &[("zone_file", E)]),
     ("example.com. 300 IN MX 10 mail.example.com.\n", &[("zone_file", E)]),
+    ("mx IN A 192.0.2.1\nmode IN A 192.0.2.2\n", &[("zone_file", E)]),
+    (
+        "mx: MX 10 a.test\nversion: STSv1\nmode: none\nmax_age: 86400\n",
+        &[("bad_mx", E), ("mode_none", N)],
+    ),
     (
         "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\nversion: STSv1\r\n",
         &[("http_response", E)],
@@ -36,6 +46,7 @@ pub(super) const POLICIES: &[(&str, Expected)] = &[
     ("version: STSv1\rmode: none\rmax_age: 86400\r", &[("cr_line_ends", E)]),
     ("version: STSv1 mode: none mx: a.test max_age: 86400", &[("bad_version", E)]),
     ("version: STSv1; mode: none; max_age: 86400;", &[("bad_version", E)]),
+    ("version: STSv1 mode: enforce\nmax_age: 1209600\n", &[("bad_version", E), ("missing_mx", E)]),
     (
         "# a policy\nversion: STSv1\n# mode: x\nmode: none\nmax_age: 86400\n",
         &[("comment", E), ("mode_none", N)],
@@ -53,6 +64,15 @@ pub(super) const POLICIES: &[(&str, Expected)] = &[
         &[("mode_testing", N), ("yaml", E)],
     ),
     (
+        "version: STSv1\nmode: none\nmax_age: 86400\nmx: a b\n- c.test\n",
+        &[("mode_none", N), ("bad_mx", E), ("bad_syntax", E)],
+    ),
+    ("version: STSv1\nmode:\nmx: a.test\nmax_age:\n", &[("bad_mode", E), ("bad_max_age", E)]),
+    (
+        "version: STSv1\nmode: none\nmax_age: 86400\nmx: a b\nmx: a b\n",
+        &[("mode_none", N), ("bad_mx", E), ("bad_mx", E)],
+    ),
+    (
         "version: STSv1\nmode: none\nmax_age: 86400\nversion: STSv1\nmode: none\n",
         &[("mode_none", N), ("two_policies", W)],
     ),
@@ -63,6 +83,10 @@ pub(super) const POLICIES: &[(&str, Expected)] = &[
     (
         "version: STSv1\nmode: none\nmax_age: 1d\nversion: STSv1\nmode: none\n",
         &[("mode_none", N), ("bad_max_age", E), ("two_policies", E)],
+    ),
+    (
+        "version: STSv1\nmode: none\nmax_age: 86400\nversion: STSv1\n",
+        &[("mode_none", N), ("repeated_field", W)],
     ),
     (
         "version: STSv1\nmode: none\nmax_age: 86400\nmode: enforce\n",
