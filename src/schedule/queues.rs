@@ -2,46 +2,56 @@
 
 use alloc::collections::BTreeSet;
 
+use super::domains::Id;
+use super::lists::Lists;
 use super::slot::{Place, Slot};
-use crate::name::PolicyDomain;
 
 #[derive(Debug, Default)]
 pub(super) struct Queues {
     /// By tick: those that wait, those that are parked, and those in flight.
-    waiting: BTreeSet<(u64, PolicyDomain)>,
+    waiting: Lists,
     /// By the time when the policy expires, the most urgent first.
-    ready: BTreeSet<(u64, PolicyDomain)>,
+    ready: BTreeSet<(u64, Id)>,
     in_flight: usize,
     parked: usize,
     weight: u64,
 }
 
 impl Queues {
-    /// Puts the domain into its queue.
-    pub(super) fn link(&mut self, domain: PolicyDomain, slot: &mut Slot, place: Place, key: u64) {
-        (slot.place, slot.key) = (place, key);
+    /// Puts the domain where it stays until a tick.
+    pub(super) fn wait(&mut self, id: Id, slot: &mut Slot, place: Place, tick: u64) {
+        slot.tick = tick;
+        self.link(id, slot, place);
+    }
+
+    /// Puts the domain where its refresh may begin.
+    pub(super) fn make_ready(&mut self, id: Id, slot: &mut Slot) {
+        self.link(id, slot, Place::Ready);
+    }
+
+    fn link(&mut self, id: Id, slot: &mut Slot, place: Place) {
+        slot.place = place;
         self.weight = self.weight.saturating_add(slot.weight());
         if let Some(count) = self.count(place) {
             *count = count.saturating_add(1);
         }
-        self.queue(place).insert((key, domain));
+        if place == Place::Ready {
+            self.ready.insert((slot.expires_at().as_secs(), id));
+        } else {
+            self.waiting.insert(slot.tick, id);
+        }
     }
 
-    /// Takes the domain out of its queue, before anything is changed that bears on its place. The
-    /// name that it gives is the one to link again: all copies of a name share one allocation.
-    pub(super) fn unlink(&mut self, domain: &PolicyDomain, slot: &Slot) -> PolicyDomain {
+    /// Takes the domain out of its queue, before anything is changed that bears on its place.
+    pub(super) fn unlink(&mut self, id: Id, slot: &Slot) {
         self.weight = self.weight.saturating_sub(slot.weight());
         if let Some(count) = self.count(slot.place) {
             *count = count.saturating_sub(1);
         }
-        let key = (slot.key, domain.clone());
-        self.queue(slot.place).take(&key).unwrap_or(key).1
-    }
-
-    fn queue(&mut self, place: Place) -> &mut BTreeSet<(u64, PolicyDomain)> {
-        match place {
-            Place::Ready => &mut self.ready,
-            Place::Waiting | Place::Parked | Place::InFlight => &mut self.waiting,
+        if slot.place == Place::Ready {
+            self.ready.remove(&(slot.expires_at().as_secs(), id));
+        } else {
+            self.waiting.remove(slot.tick, id);
         }
     }
 
@@ -54,13 +64,13 @@ impl Queues {
     }
 
     /// The first that waits, and its tick.
-    pub(super) fn first_waiting(&self) -> Option<(u64, &PolicyDomain)> {
-        self.waiting.first().map(|(tick, domain)| (*tick, domain))
+    pub(super) fn first_waiting(&self) -> Option<(u64, Id)> {
+        self.waiting.first()
     }
 
     /// The most urgent that is ready, and when its policy expires, in seconds of the epoch.
-    pub(super) fn first_ready(&self) -> Option<(u64, &PolicyDomain)> {
-        self.ready.first().map(|(expires, domain)| (*expires, domain))
+    pub(super) fn first_ready(&self) -> Option<(u64, Id)> {
+        self.ready.first().copied()
     }
 
     pub(super) fn ready(&self) -> usize {

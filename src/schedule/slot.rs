@@ -1,8 +1,6 @@
 //! What the schedule knows of one domain.
 
-use alloc::boxed::Box;
-
-use super::alert::Failing;
+use super::names::Name;
 use super::{pace, plan};
 use crate::entry::{Entry, HeldPolicy};
 use crate::policy::Mode;
@@ -11,15 +9,14 @@ use crate::time::{DAY, UnixTime};
 /// Where a domain is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
-    /// Its time has not come; the key is a tick.
+    /// Its time has not come; its tick says when.
     Waiting,
-    /// It is not refreshed, being expired or unused; the key is the tick when it is looked at
-    /// again.
+    /// It is not refreshed, being expired or unused; at its tick it is looked at again.
     Parked,
-    /// Its refresh may begin; the key is the time when its policy expires.
-    Ready,
-    /// Its refresh has begun; the key is the tick when it counts as lost.
+    /// Its refresh has begun; at its tick it counts as lost.
     InFlight,
+    /// Its refresh may begin.
+    Ready,
 }
 
 /// One domain's policy, as far as its refresh goes. There are millions of these.
@@ -27,17 +24,27 @@ pub(super) enum Place {
 pub(super) struct Slot {
     pub(super) generation: u64,
     fetched_at: UnixTime,
-    pub(super) key: u64,
-    pub(super) failing: Option<Box<Failing>>,
+    pub(super) tick: u64,
     max_age: u32,
     /// In days since the epoch.
     last_used: u32,
+    pub(super) name: Name,
     pub(super) mode: Mode,
     pub(super) place: Place,
-    /// A newer policy has come while the refresh is under way.
-    pub(super) superseded: bool,
-    /// An older policy has come while the refresh is under way: the store is not empty.
-    pub(super) outlived: bool,
+    /// The last refreshes failed: [`Failing`](super::alert::Failing) is kept apart, of few.
+    pub(super) is_failing: bool,
+    pub(super) heard: Heard,
+}
+
+/// Which policy has come while a refresh is under way, beside the one that is known.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Heard {
+    #[default]
+    Nothing,
+    /// An older one: the store is not empty.
+    Older,
+    /// A newer one, which is known now.
+    Newer,
 }
 
 /// Which of two policies of a domain stays where they meet, as [`Entry::merge`] has it.
@@ -57,14 +64,14 @@ impl Slot {
         let slot = Self {
             generation: entry.generation(),
             fetched_at: held.fetched_at(),
-            key: 0,
-            failing: None,
+            tick: 0,
             max_age: held.policy().max_age().as_secs(),
             last_used: 0,
+            name: Name::default(),
             mode: held.policy().mode(),
             place: Place::Waiting,
-            superseded: false,
-            outlived: false,
+            is_failing: false,
+            heard: Heard::Nothing,
         };
         let is_refreshed = slot.life() >= plan::SHORTEST_LIFE && !slot.is_over(now);
         is_refreshed.then(|| slot.used(entry))
@@ -74,11 +81,17 @@ impl Slot {
         (self.generation, Some((self.fetched_at, self.mode, self.max_age)))
     }
 
-    /// Takes the policy of another; place and key stay.
-    pub(super) fn take_policy(&mut self, new: Self) {
-        let (key, place) = (self.key, self.place);
+    /// Whether the other's policy was fetched later. It is news even where it ranks lower, as after
+    /// a clock was set back: the store had dropped this one, and nobody said so.
+    pub(super) fn is_before(&self, other: &Self) -> bool {
+        self.fetched_at < other.fetched_at
+    }
+
+    /// Takes the policy of another; name, place, tick and failures stay.
+    pub(super) fn take_policy(&mut self, new: &Self) {
+        let Self { tick, name, place, is_failing, .. } = *self;
         let last_used = self.last_used.max(new.last_used);
-        *self = Self { key, last_used, place, ..new };
+        *self = Self { tick, last_used, name, place, is_failing, ..*new };
     }
 
     /// Notes when the entry was last used.
@@ -130,7 +143,7 @@ impl Slot {
     pub(super) fn weight(&self) -> u64 {
         match self.place {
             Place::Parked => 0,
-            _ => pace::weight(self.life(), self.failing.is_some()),
+            _ => pace::weight(self.life(), self.is_failing),
         }
     }
 }
@@ -141,6 +154,6 @@ mod tests {
 
     #[test]
     fn ok_a_slot_is_small() {
-        assert_eq!(size_of::<Slot>(), 48);
+        assert_eq!((size_of::<Slot>(), size_of::<Option<Slot>>()), (40, 40));
     }
 }

@@ -52,6 +52,51 @@ fn ok_no_more_are_in_flight_than_allowed() {
 }
 
 #[test]
+fn ok_by_itself_a_schedule_begins_64_at_once_and_at_least_one() {
+    for (mut schedule, most) in [(Schedule::new(), 64), (Schedule::new().with_max_in_flight(0), 1)]
+    {
+        for n in 0..100 {
+            assert_eq!((schedule.len(), schedule.is_empty()), (n, n == 0));
+            let held = entry(domain(n), Mode::Enforce, WEEK, START.minus_secs(3 * DAY));
+            schedule.handle_entry(&held, 0, START);
+        }
+        for secs in 0..14 * MINUTE {
+            schedule.poll_due(START.plus_secs(secs));
+        }
+        assert_eq!((schedule.in_flight(), schedule.ready()), (most, 100 - most));
+    }
+}
+
+/// A place that one domain leaves is another's; nothing of the first is left in it.
+#[test]
+fn ok_a_domain_inherits_nothing_from_one_that_was_removed() {
+    let held = [1, 2].map(|n| entry(domain(n), Mode::Enforce, WEEK, START));
+    let mut schedule = following(&held[0], 0, START);
+    let (mut now, mut outcome) = (START, None);
+    for _ in 0..3 {
+        now = next_due(&mut schedule, now).unwrap().0;
+        outcome = Some(refresh(&held[0], Answer::NoPolicy, now));
+        let alert = schedule.handle_outcome(outcome.as_ref().unwrap(), 0, now);
+        assert_eq!(alert.is_some(), now == START.plus_secs(12 * HOUR + 300));
+    }
+    now = next_due(&mut schedule, now).unwrap().0;
+    schedule.handle_removed(&domain(1));
+    schedule.handle_entry(&held[1], u64::MAX, now);
+    assert!(!schedule.contains(&domain(1)) && !schedule.is_in_flight(&domain(2)));
+    assert_eq!((schedule.len(), schedule.in_flight(), schedule.ready()), (1, 0, 0));
+
+    let (then, due) = next_due(&mut schedule, now).unwrap();
+    assert_eq!((due, then), (domain(2), START.plus_secs(23 * HOUR)));
+    let first = refresh(&held[1], Answer::NoPolicy, then);
+    assert_eq!(schedule.handle_outcome(&first, 0, then), None);
+    assert_eq!(wait(&mut schedule, then), Some(300));
+    // The other's refresh ends at last, and touches only the other.
+    assert_eq!(schedule.handle_outcome(&outcome.unwrap(), 0, then), None);
+    assert!(schedule.is_in_flight(&domain(2)) && !schedule.is_in_flight(&domain(1)));
+    assert_eq!(schedule.len(), 2);
+}
+
+#[test]
 fn ok_a_removed_domain_is_forgotten() {
     let held = entry(domain(1), Mode::Enforce, WEEK, START);
     let mut schedule = following(&held, 0, START);
@@ -132,6 +177,41 @@ fn ok_a_policy_that_came_back_under_an_older_clock_is_followed() {
     // What is heard of it next is believed.
     schedule.handle_entry(&again, 0, now);
     assert_eq!(wait(&mut schedule, now), Some(12 * HOUR));
+}
+
+/// A clock that ran ahead has left a high generation; the store drops the policy, and nobody says so;
+/// what a delivery fetches later has a lower one.
+#[test]
+fn ok_what_was_fetched_later_is_followed_though_its_generation_is_lower() {
+    let ahead = entry(domain(1), Mode::Enforce, DAY, START.plus_secs(365 * DAY));
+    let text = text(Mode::Enforce, DAY);
+    let held = refresh(&ahead, Answer::Policy(&text), START).into_entry();
+    let now = START.plus_secs(HOUR);
+    let later = entry(domain(1), Mode::Enforce, WEEK, now);
+    assert!(later.generation() < held.generation());
+
+    let mut schedule = following(&held, 0, START);
+    schedule.handle_entry(&later, 0, now);
+    assert_eq!(wait(&mut schedule, now), Some(12 * HOUR));
+    // Long after the first has expired, too.
+    let mut schedule = following(&held, 0, START);
+    let then = START.plus_secs(2 * DAY);
+    assert_eq!(schedule.poll_due(then), None);
+    assert_eq!(schedule.parked(), 1);
+    let later = entry(domain(1), Mode::Enforce, WEEK, then);
+    schedule.handle_entry(&later, 0, then);
+    assert_eq!((schedule.parked(), wait(&mut schedule, then)), (0, Some(12 * HOUR)));
+    // A refresh that read it says so as well.
+    let mut schedule = following(&held, 0, START);
+    let (now, due) = next_due(&mut schedule, START).unwrap();
+    let outcome = found(&due, WEEK, now);
+    assert!(outcome.entry().generation() < held.generation());
+    assert_eq!(schedule.handle_outcome(&outcome, 0, now), None);
+    assert_eq!(wait(&mut schedule, now), Some(12 * HOUR));
+    // One too short-lived to be followed does not take the place of one that is.
+    let mut schedule = following(&held, 0, START);
+    schedule.handle_entry(&entry(domain(1), Mode::Enforce, 600, START.plus_secs(1)), 0, START);
+    assert!(schedule.contains(&domain(1)));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 mod events;
 mod failures;
+mod memory;
 mod properties;
 mod rules;
 mod simulation;

@@ -285,26 +285,39 @@ fn ok_times_hang_on_entropy_and_not_on_names() {
     assert!(one.iter().zip(&other).filter(|(a, b)| a == b).count() <= 1);
 }
 
+/// What the schedule waits by is 32 bits wide, and taken back in time.
 #[test]
-fn ok_a_domain_takes_little_memory_beside_its_name() {
-    const COUNT: usize = 20_000;
-    let mut random = Random::new(10);
-    let held: Vec<_> = (0..COUNT).map(|n| entry(domain(n), Mode::Enforce, WEEK, START)).collect();
-    let mut schedule = Schedule::new();
-    let taken = allocation_counter::measure(|| {
-        for held in &held {
-            schedule.handle_entry(held, random.next(), START);
+fn ok_a_schedule_that_was_driven_for_68_years_keeps_its_times() {
+    let times = |schedule: &mut Schedule, start: UnixTime| {
+        let mut random = Random::new(12);
+        for n in 0..200 {
+            let held = entry(domain(n), Mode::Enforce, WEEK, start.minus_secs(n as u64 * 300));
+            schedule.handle_entry(&held, random.next(), start);
         }
-    });
-    let each = taken.bytes_current / i64::try_from(COUNT).unwrap();
-    println!("{each} octets a domain beside its name");
-    assert!(each <= 160, "{each}");
-    // To be told again of a domain, by entries read anew, keeps no second copy of its name.
-    let again = allocation_counter::measure(|| {
-        for held in &held {
-            let read = Entry::from_bytes(held.domain(), &held.to_bytes()).unwrap();
-            schedule.handle_entry(&read, random.next(), START);
+        let unused = entry(domain(200), Mode::Enforce, 365 * DAY, start.minus_secs(200 * DAY));
+        schedule.handle_entry(&unused, 0, start);
+        let mut times = Vec::new();
+        let end = start.plus_secs(2 * DAY);
+        let mut now = start;
+        while now < end {
+            while let Some(due) = schedule.poll_due(now) {
+                times.push((now.secs_since(start), number(&due)));
+                let ended = now.plus_secs(5);
+                schedule.handle_outcome(&found(&due, WEEK, ended), random.next(), ended);
+            }
+            now = schedule.poll_timeout().unwrap();
         }
-    });
-    assert!(again.bytes_current.abs() < 1_000, "{}", again.bytes_current);
+        assert_eq!(schedule.parked(), 1);
+        times
+    };
+    let mut old = Schedule::new();
+    // A day before half of 2^32 seconds.
+    let mut now = UnixTime::EPOCH.plus_secs(1);
+    for _ in 0..((1 << 31) - DAY) / (2 * DAY) {
+        now = now.plus_secs(2 * DAY);
+        assert_eq!(old.poll_due(now), None);
+    }
+    let expected = times(&mut Schedule::new(), now);
+    assert!(expected.len() > 300);
+    assert!(times(&mut old, now) == expected);
 }

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 use mta_sts::schedule::Schedule;
-use mta_sts::{Entry, FetchFailure, Held, Lookup, Mode, Outcome, PolicyDomain, Recheck, UnixTime};
+use mta_sts::{
+    Entry, FetchFailure, Held, HeldPolicy, Lookup, Mode, Outcome, PolicyDomain, Recheck, UnixTime,
+};
 
 use crate::script::{HttpsAnswer, TxtAnswer, policy_text, run};
 
@@ -113,8 +115,8 @@ struct Sender {
     /// Domains that the schedule may have forgotten: the clock was 30 days past their end; or it was
     /// set back, and what came in the place of a policy that was dropped without a word seems older.
     forgotten: Vec<PolicyDomain>,
-    /// The generation of each policy that was dropped without a word.
-    dropped: BTreeMap<PolicyDomain, u64>,
+    /// The latest generation and fetch of the policies that were dropped without a word.
+    dropped: BTreeMap<PolicyDomain, (u64, UnixTime)>,
     now: UnixTime,
     /// All the time that passed, steps forward included.
     passed: u128,
@@ -156,7 +158,10 @@ impl Sender {
             self.forgotten.retain(|forgotten| forgotten != entry.domain());
         }
         let written = written.clone();
-        if self.dropped.get(entry.domain()).is_some_and(|known| written.generation() <= *known) {
+        let fetched_at = written.stored_policy().map(HeldPolicy::fetched_at);
+        if self.dropped.get(entry.domain()).is_some_and(|(generation, fetched)| {
+            written.generation() <= *generation && fetched_at <= Some(*fetched)
+        }) {
             self.forgotten.push(entry.domain().clone());
         }
         written
@@ -187,8 +192,10 @@ impl Sender {
                 if is_told {
                     self.schedule.handle_removed(&domain(n));
                 } else if let Some(entry) = dropped {
-                    let known = self.dropped.entry(domain(n)).or_default();
-                    *known = entry.generation().max(*known);
+                    let (generation, fetched) = self.dropped.entry(domain(n)).or_default();
+                    *generation = entry.generation().max(*generation);
+                    let held = entry.stored_policy().map(HeldPolicy::fetched_at);
+                    *fetched = (*fetched).max(held.unwrap_or_default());
                 }
             }
             Event::Poll => self.poll(),
