@@ -118,7 +118,7 @@ fn mx(line: &Line<'_>, error: MxPatternError, diagnostic: Diagnostic) -> Diagnos
     if value.is_empty() {
         let message = "expected a host name after `mx:`, found nothing".into();
         let help = "write the name of an MX host, or remove the line";
-        return Diagnostic { message, length: 0, ..diagnostic }.help(help);
+        return Diagnostic { message, ..diagnostic }.help(help);
     }
     let what = match error {
         MxPatternError::Wildcard => "`*` only as the whole left-most label",

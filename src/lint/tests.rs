@@ -373,6 +373,8 @@ fn ok_what_is_underlined_is_part_of_the_record() {
         (b"v=STSv1; id=1\xfe", 14, 1),
         (b"v=STSv1;\xff\xff", 9, 1),
         ("v=STSv1; é=1".as_bytes(), 10, 2),
+        (b"v=STSv1; id =1", 12, 1),
+        (b"v=STSv1; id=1; x", 17, 0),
     ] {
         let found = &records([[octets]]).diagnostics[0];
         let at = found.at.map(|at| (at.line, at.column));

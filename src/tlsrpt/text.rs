@@ -152,7 +152,18 @@ mod tests {
         let a = Lines::of("a\r\nb".into());
         assert_eq!(a, Lines::collect(["a", "b"].into_iter()));
         assert_eq!(a, Lines::collect(["a\nb\n"].into_iter()));
-        assert_ne!(a, Lines::collect(["a", "", "b"].into_iter()));
+        let other = Lines::collect(["a", "", "b"].into_iter());
+        assert_ne!(a, other);
+        assert_eq!(other.partial_cmp(&a), Some(Ordering::Less));
+        let same = Lines::of("a\nb\n".into());
+        assert_eq!(a.partial_cmp(&same), Some(Ordering::Equal));
+        let hash = |lines: &Lines| {
+            let mut state = std::hash::DefaultHasher::new();
+            lines.hash(&mut state);
+            state.finish()
+        };
+        assert_eq!(hash(&a), hash(&same));
+        assert_ne!(hash(&a), hash(&other));
         assert_eq!(Lines::collect(["a", ""].into_iter()).iter().collect::<Vec<_>>(), ["a", ""]);
     }
 

@@ -212,7 +212,17 @@ fn ok_what_others_leave_out_is_read_as_nothing() {
 #[test]
 fn err_a_report_that_cannot_be_read_says_why() {
     type Change = fn(&mut Value);
-    let changes: [(Change, &str); 10] = [
+    let changes: [(Change, &str); 14] = [
+        (|json| json["report-id"] = json!(5), "expected a string"),
+        (|json| json["policies"] = json!(5), "expected a list of at most 1000 elements"),
+        (
+            |json| json["policies"][0]["policy"]["policy-string"] = json!(5),
+            "expected a string or a list of strings",
+        ),
+        (
+            |json| json["policies"][0]["policy"]["policy-string"] = json!([5]),
+            "integer `5`, expected a string",
+        ),
         (|json| json["date-range"] = Value::Null, "expected struct"),
         (|json| json["date-range"]["end-datetime"] = "yesterday".into(), "found \"yesterday\""),
         (|json| json["date-range"]["start-datetime"] = "1969-12-31T23:59:59Z".into(), "after 1970"),
@@ -245,6 +255,20 @@ fn err_a_report_that_cannot_be_read_says_why() {
         let error = read_with(change).unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
     }
+}
+
+#[test]
+fn ok_lists_may_be_as_long_as_their_bounds() {
+    let report = read_with(|json| {
+        let mut entry = json["policies"][0].clone();
+        entry["failure-details"] = vec![json!({"result-type": "new-error"}); 10_000].into();
+        let mut policies = vec![Value::Null; 999];
+        policies.push(entry);
+        json["policies"] = policies.into();
+    })
+    .unwrap();
+    let [policy] = report.policies() else { panic!("one policy") };
+    assert_eq!(policy.failure_details().len(), 10_000);
 }
 
 #[test]

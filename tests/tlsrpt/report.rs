@@ -60,11 +60,12 @@ fn ok_the_last_day_can_be_written() {
 fn ok_tallies_of_one_policy_become_one_entry() {
     let (mut a, mut b) = (tally(), tally());
     a.succeeded();
+    a.succeeded();
     b.failed([FailureDetails::new(ResultType::CertificateExpired)]);
     let empty = Tally::new(ReportedPolicy::applied(&domain(), None));
     let report = report([a, empty, b]);
     let [one] = report.policies() else { panic!("one policy was used") };
-    assert_eq!((one.total_successful_session_count(), one.total_failure_session_count()), (1, 1));
+    assert_eq!((one.total_successful_session_count(), one.total_failure_session_count()), (2, 1));
     assert_eq!(one.failure_details().len(), 1);
 }
 
@@ -72,12 +73,15 @@ fn ok_tallies_of_one_policy_become_one_entry() {
 fn ok_names_on_the_way() {
     let made = |contact, id| Report::new("A", contact, id, day(), []).unwrap();
     let report = made("tls@MAIL.Sender.example", "1@x");
+    assert_eq!(report.organization_name(), "A");
     let range = "1799971200!1800057599";
     let name = |id, format| report.filename(&domain(), id, format);
     assert_eq!(
         name(None, ReportFormat::Json),
         Some(format!("mail.sender.example!example.com!{range}.json"))
     );
+    let longest = "a".repeat(255);
+    assert!(name(Some(&longest), ReportFormat::Gzip).is_some_and(|name| name.contains(&longest)));
     for id in ["", "a-b", "a/../b", &"a".repeat(256)] {
         assert_eq!(name(Some(id), ReportFormat::Gzip), None, "{id}");
     }

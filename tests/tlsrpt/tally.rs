@@ -17,13 +17,14 @@ fn ok_a_session_counts_once_whatever_was_wrong_with_it() {
     let mut tally = tally();
     assert!(tally.is_empty());
     tally.succeeded();
+    tally.succeeded();
     let (expired, invalid) = (ResultType::CertificateExpired, ResultType::StsPolicyInvalid);
     tally.failed([expired, expired, invalid].map(FailureDetails::new));
     tally.failed([FailureDetails::new(expired).with_failed_session_count(5)]);
     tally.failed([]);
     tally.noted(FailureDetails::new(invalid).held());
     tally.noted(FailureDetails::new(invalid).with_failed_session_count(0));
-    assert_eq!((tally.successful_sessions(), tally.failed_sessions()), (1, 7));
+    assert_eq!((tally.successful_sessions(), tally.failed_sessions()), (2, 7));
     let details: Vec<_> =
         tally.details().map(|d| (d.result_type(), d.is_held(), d.failed_session_count())).collect();
     assert_eq!(

@@ -1,8 +1,10 @@
 //! What is said of a fault, and what to write instead.
 
 use alloc::format;
+use alloc::string::ToString;
 use alloc::vec::Vec;
 
+use crate::error::Place;
 use crate::lint::{LiveMx, against, policy, quoted, records};
 use crate::policy::{PolicyRef, Profile};
 
@@ -249,6 +251,12 @@ const RECORDS: &[(&[&str], &str, &str, &str)] = &[
         "write `v=STSv1;`, in exactly these letters",
     ),
     (
+        &["V=stsv1; id=1", "x"],
+        "not_sts",
+        "expected a record that begins with `v=STSv1;`, found `V=stsv1; id=1`",
+        "write `v=STSv1;`, in exactly these letters",
+    ),
+    (
         &["id=1; v=STSv1;"],
         "not_sts",
         "expected a record that begins with `v=STSv1;`, found `id=1; v=STSv1;`",
@@ -428,6 +436,38 @@ fn ok_the_words_for_a_line() {
         let said = (found.code, &*found.message, found.help.as_deref());
         assert_eq!(said, (*code, *message, Some(*help)), "{line}");
     }
+}
+
+#[test]
+fn ok_a_missing_field_is_found_under_another_name() {
+    let text = b"version: STSv1\nmode: enforce\nmax_age: 1209600\nnmx:  a.test\n";
+    let report = policy(text, Profile::Tolerant);
+    let [found] = report.diagnostics.as_slice() else { panic!("{report:?}") };
+    assert_eq!(
+        found.to_string(),
+        "error[missing_mx]: expected the field `mx`, found `nmx` (policy, line 4, column 1)"
+    );
+    assert_eq!((found.length, found.help.as_deref()), (3, Some("write `mx: a.test`")));
+}
+
+#[test]
+fn ok_what_a_strict_sender_refuses_is_underlined() {
+    let text = "\u{feff}version: STSv1\n\n mode: enforce\n\nmax_age: 1209600\nmx: a_b.test.\n";
+    let report = policy(text.as_bytes(), Profile::Tolerant);
+    let found: Vec<_> = report.diagnostics.iter().map(|d| (d.code, d.at, d.length)).collect();
+    let at = |line, column| Some(Place { line, column });
+    assert_eq!(
+        found,
+        [
+            ("byte_order_mark", at(1, 1), 1),
+            ("blank_line", at(2, 1), 0),
+            ("leading_space", at(3, 1), 1),
+            ("underscore", at(6, 6), 1),
+            ("trailing_dot", at(6, 13), 1),
+        ]
+    );
+    let blank = "a blank line: a sender that is strict refuses the policy (1 more line like it)";
+    assert_eq!(report.diagnostics[1].message, blank);
 }
 
 #[test]

@@ -13,7 +13,8 @@ fn parse(text: &str) -> Result<Vec<String>, Error> {
 
 #[test]
 fn ok_records() {
-    let cases: [(&str, &[&str]); 13] = [
+    let long = "v=TLSRPTv1;".to_string() + &"a".repeat(32) + "=1;rua=mailto:a@b";
+    let cases: [(&str, &[&str]); 14] = [
         // RFC 8460 §3.1.1, §3.1.2.
         ("v=TLSRPTv1;rua=mailto:reports@example.com", &["mailto:reports@example.com"]),
         (
@@ -31,6 +32,7 @@ fn ok_records() {
         ("v=TLSRPTv1;rua=https://[2001:db8::1]:8443/x", &["https://[2001:db8::1]:8443/x"]),
         ("v=TLSRPTv1;rua=https://a:?x", &["https://a:?x"]),
         ("v=TLSRPTv1;RUA=x;rua=mailto:a@b", &["mailto:a@b"]),
+        (long.as_str(), &["mailto:a@b"]),
     ];
     for (text, expected) in cases {
         assert_eq!(parse(text).as_deref(), Ok(&*expected.map_to_strings()), "{text}");
