@@ -45,10 +45,23 @@ impl<'a> MxPattern<'a> {
             return Err(MxPatternError::Empty);
         }
         // RFC 5321 §4.1.2: sub-domain = Let-dig [Ldh-str].
-        if !are_labels(name, profile) {
+        let mut labels = Labels::BEGUN;
+        if !(name.bytes().all(|octet| labels.add(octet)) && labels.are_strict()) {
             name.split('.').try_for_each(|label| check_label(label, profile))?;
         }
         Ok(Self(text))
+    }
+
+    /// The pattern that a text begins with, up to the first octet that no pattern has, and what
+    /// follows; none where only a whole look can tell what it is.
+    #[inline]
+    pub(crate) fn leading(text: &'a str) -> Option<(Self, &'a str)> {
+        let name = text.strip_prefix("*.").unwrap_or(text);
+        let mut labels = Labels::BEGUN;
+        let octets = name.bytes().take_while(|octet| labels.add(*octet)).count();
+        let wildcard = text.len().saturating_sub(name.len());
+        let (pattern, rest) = text.split_at_checked(octets.saturating_add(wildcard))?;
+        labels.are_strict().then_some((Self(pattern), rest))
     }
 
     /// The pattern of a text that is known to be one.
@@ -67,6 +80,7 @@ impl<'a> MxPattern<'a> {
     }
 
     /// Whether `host`, the name of an MX record, matches (RFC 8461 §4.1).
+    #[inline]
     pub fn matches(self, host: &DnsName) -> bool {
         // RFC 8461 §4.1: '*' stands for the entire left-most label, and for nothing else.
         let (text, name) = match self.0.strip_prefix('*') {
@@ -84,26 +98,41 @@ impl fmt::Display for MxPattern<'_> {
     }
 }
 
-/// Whether [`check_label`] takes all labels of the name: in one pass, since a policy consists of
-/// little else.
-#[inline]
-fn are_labels(name: &str, profile: Profile) -> bool {
-    // As though a dot stood on either side.
-    let (all, last) = name.bytes().fold((0, DOT), |(all, before), octet| {
-        let class = CLASSES.get(usize::from(octet)).copied().unwrap_or(NEVER);
-        (all | (class & !0b1111) | (before & (class >> 2) & 0b11), class)
-    });
-    let bad = all | (last & (DOT >> 2) & 0b11);
-    bad == 0 || (bad == UNDERSCORE && profile == Profile::Tolerant)
+/// What [`check_label`] says of all labels of a name, octet by octet: a policy consists of little
+/// else.
+struct Labels {
+    faults: u8,
+    last: u8,
 }
 
-// What may not stand anywhere, and what only the tolerant profile takes. Below them two bits for
-// what may not follow, under two for what may not go before: a dot and a dot, a dot and a hyphen,
-// a hyphen and a dot have one of them in common.
-const NEVER: u8 = 0b10_00_00;
-const UNDERSCORE: u8 = 0b01_00_00;
-const DOT: u8 = 0b01_11;
-const HYPHEN: u8 = 0b10_01;
+impl Labels {
+    /// No octet yet: as though a dot stood before.
+    const BEGUN: Self = Self { faults: 0, last: DOT };
+
+    /// Adds an octet, unless the strict profile knows no label that has it.
+    #[inline]
+    fn add(&mut self, octet: u8) -> bool {
+        let class = CLASSES.get(usize::from(octet)).copied().unwrap_or(NEVER);
+        if class == NEVER {
+            return false;
+        }
+        self.faults |= (self.last >> 4) & class;
+        self.last = class;
+        true
+    }
+
+    /// Whether both profiles take what was added: as though a dot stood after it.
+    #[inline]
+    const fn are_strict(&self) -> bool {
+        self.faults | ((self.last >> 4) & DOT) == 0
+    }
+}
+
+// The high half says what an octet is, and the low half after what it may not stand: a dot and a
+// dot, a dot and a hyphen, a hyphen and a dot have a bit in common.
+const DOT: u8 = 0b01_0011;
+const HYPHEN: u8 = 0b10_0001;
+const NEVER: u8 = u8::MAX;
 
 const CLASSES: [u8; 256] = {
     let mut classes = [NEVER; 256];
@@ -114,7 +143,6 @@ const CLASSES: [u8; 256] = {
             b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => 0,
             b'.' => DOT,
             b'-' => HYPHEN,
-            b'_' => UNDERSCORE,
             _ => NEVER,
         };
         octet = octet.wrapping_add(1);
@@ -178,10 +206,10 @@ mod tests {
         for length in 1..=5 {
             for number in 0..9_usize.pow(length) {
                 let name: alloc::string::String = (0..length).map(|p| pick(number, p)).collect();
-                for profile in [Profile::Strict, Profile::Tolerant] {
-                    let each = name.split('.').all(|label| check_label(label, profile).is_ok());
-                    assert_eq!(are_labels(&name, profile), each, "{name}");
-                }
+                let each = name.split('.').all(|label| check_label(label, Profile::Strict).is_ok());
+                let mut labels = Labels::BEGUN;
+                let all = name.bytes().all(|octet| labels.add(octet)) && labels.are_strict();
+                assert_eq!(all, each, "{name}");
             }
         }
     }

@@ -15,7 +15,7 @@ use crate::mx::MxPattern;
 use crate::name::DnsName;
 pub use crate::profile::Profile;
 use index::Indexed;
-use lines::{Field, Fields};
+use lines::{Field, Fields, Pair};
 use parse::Rules;
 
 /// The longest policy that is read, in octets (RFC 8461 §3.3).
@@ -155,9 +155,10 @@ impl<'a> PolicyRef<'a> {
 
     /// The patterns of the fields `mx`, in the order of the text.
     pub fn mx(self) -> impl Iterator<Item = MxPattern<'a>> {
-        self.fields()
-            .filter(|field| field.name == "mx")
-            .filter_map(move |field| MxPattern::parse(field.value, self.profile).ok())
+        self.fields().filter_map(|field| match field {
+            Field::Mx(pattern) => Some(pattern),
+            Field::Other(_) => None,
+        })
     }
 
     /// The pattern that `host`, the name of an MX record, matches, if any (RFC 8461 §4.1).
@@ -173,9 +174,10 @@ impl<'a> PolicyRef<'a> {
     /// Fields that the RFC does not define, in the order of the text, ignored but kept
     /// (RFC 8461 §3.2): name and value.
     pub fn extensions(self) -> impl Iterator<Item = (&'a str, &'a str)> {
-        self.fields()
-            .filter(|field| !matches!(field.name, "version" | "mode" | "max_age" | "mx"))
-            .map(|field| (field.name, field.value))
+        self.fields().filter_map(|field| match field {
+            Field::Mx(_) | Field::Other(Pair { name: "version" | "mode" | "max_age", .. }) => None,
+            Field::Other(Pair { name, value }) => Some((name, value)),
+        })
     }
 
     /// What the tolerant profile took that the RFC's grammar does not admit, and where; nothing

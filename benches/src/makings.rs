@@ -9,10 +9,14 @@ pub(crate) const NOW: UnixTime = UnixTime::from_secs(1_800_000_000);
 
 /// A policy of so many hosts, the last of them a wildcard.
 pub(crate) fn policy(mx: usize) -> String {
+    // 5,000 of them must fit 64 KiB.
+    policy_at(if mx > 1_000 { "a" } else { "example.com" }, mx)
+}
+
+/// The same, of hosts in this domain.
+pub(crate) fn policy_at(domain: &str, mx: usize) -> String {
     let mut text = "version: STSv1\nmode: enforce\n".to_owned();
     for number in 1..mx {
-        // 5,000 of them must fit 64 KiB.
-        let domain = if mx > 1_000 { "a" } else { "example.com" };
         writeln!(text, "mx: m{number}.{domain}").expect("a string takes all");
     }
     text + "mx: *.a.net\nmax_age: 604800\n"

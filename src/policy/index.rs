@@ -3,8 +3,8 @@
 //! So a policy takes one allocation and is cloned by counting, and to match a host is to look at
 //! two octets a pattern, however the patterns read.
 
-use alloc::string::String;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use crate::mx::MxPattern;
 use crate::name::DnsName;
@@ -16,19 +16,22 @@ pub(super) struct Indexed {
     text_octets: usize,
 }
 
-/// An entry of the index: a sum of what the pattern begins with, its length, and its start; seven
-/// bits an octet, the lowest first. So it begins with the pattern's [`Key`].
-const ENTRY_OCTETS: usize = 7;
+/// An entry of the index, seven bits an octet, the lowest first: a sum of what the pattern begins
+/// with (14 bits), its length and its start (21 bits each). So it begins with the pattern's key.
+type Entry = u64;
+const ENTRY_OCTETS: usize = size_of::<Entry>();
 
-/// What tells apart almost all patterns and names that do not match: a sum of the first four
-/// octets, in whichever letter case, and the length, of each seven bits.
-type Key = [u8; 2];
+/// What tells apart almost all patterns and names that do not match: the sum of the first four
+/// octets, in whichever letter case, and the lowest seven bits of the length.
+const KEY: Entry = 0x7f_7f7f;
 
-fn key(first: Option<&[u8; 4]>, octets: usize) -> Key {
-    let first = first.unwrap_or(&[0; 4]).map(|octet| octet | 0x20);
-    let [a, b, c, d] = first;
-    let [low, ..] = octets.to_le_bytes();
-    [(a ^ (b << 1) ^ (c << 2) ^ (d << 3)) & 0x7f, low & 0x7f]
+#[inline]
+fn key(first: Option<[u8; 4]>, octets: usize) -> Entry {
+    let first = first.map_or(0, u32::from_le_bytes) | 0x2020_2020;
+    // The highest octets of the product depend on all four.
+    let [.., low, high] = first.wrapping_mul(0x9e37_79b1).to_le_bytes();
+    let [octets, ..] = octets.to_le_bytes();
+    Entry::from_le_bytes([low, high, octets, 0, 0, 0, 0, 0]) & KEY
 }
 
 impl Indexed {
@@ -44,22 +47,23 @@ impl Indexed {
     /// Those that may match the host, in the order of the text.
     pub(super) fn candidates(&self, host: &DnsName) -> impl Iterator<Item = MxPattern<'_>> {
         let (name, parent) = (host.as_str().as_bytes(), host.parent_with_dot().as_bytes());
-        let exact = key(name.first_chunk(), name.len());
+        let exact = key(name.first_chunk().copied(), name.len());
         // The key of `*` and the parent.
         let first = parent.first_chunk().map(|[a, b, c]| [b'*', *a, *b, *c]);
-        let wildcard = key(first.as_ref(), parent.len().saturating_add(1));
+        let wildcard = key(first, parent.len().saturating_add(1));
         self.index()
-            .filter(move |entry| entry.starts_with(&exact) || entry.starts_with(&wildcard))
+            .filter(move |entry| entry & KEY == exact || entry & KEY == wildcard)
             .map(|entry| self.pattern(entry))
     }
 
-    fn index(&self) -> impl ExactSizeIterator<Item = &[u8]> {
-        self.all.as_bytes().get(self.text_octets..).unwrap_or_default().chunks_exact(ENTRY_OCTETS)
+    fn index(&self) -> impl ExactSizeIterator<Item = Entry> {
+        let index = self.all.as_bytes().get(self.text_octets..).unwrap_or_default();
+        let entries = index.chunks_exact(ENTRY_OCTETS);
+        entries.map(|entry| entry.first_chunk().map_or(0, |entry| Entry::from_le_bytes(*entry)))
     }
 
-    fn pattern(&self, entry: &[u8]) -> MxPattern<'_> {
-        let [_, len @ .., a, b, c] =
-            *entry.first_chunk::<ENTRY_OCTETS>().unwrap_or(&[0; ENTRY_OCTETS]);
+    fn pattern(&self, entry: Entry) -> MxPattern<'_> {
+        let [_, _, len @ .., a, b, c] = entry.to_le_bytes();
         let (len, start) = (number(len), number([a, b, c]));
         MxPattern::from_checked(self.all.get(start..start.saturating_add(len)).unwrap_or_default())
     }
@@ -70,17 +74,25 @@ fn number([low, middle, high]: [u8; 3]) -> usize {
     usize::from(low) | (usize::from(middle) << 7) | (usize::from(high) << 14)
 }
 
+/// A number below 2^21 for the index.
+fn septets(number: usize) -> [u8; 3] {
+    [0, 7, 14].map(|shift| {
+        let [septet, ..] = (number >> shift).to_le_bytes();
+        septet & 0x7f
+    })
+}
+
 /// An index in the making, behind the text.
 pub(super) struct Builder<'a> {
     text: &'a str,
-    all: String,
+    all: Vec<u8>,
 }
 
 impl<'a> Builder<'a> {
     pub(super) fn new(text: &'a str) -> Self {
         // A line with a pattern is seldom less than twice as long as its entry.
-        let mut all = String::with_capacity(text.len().saturating_add(text.len() / 2));
-        all.push_str(text);
+        let mut all = Vec::with_capacity(text.len().saturating_add(text.len() / 2));
+        all.extend_from_slice(text.as_bytes());
         Self { text, all }
     }
 
@@ -88,18 +100,17 @@ impl<'a> Builder<'a> {
     pub(super) fn add(&mut self, pattern: MxPattern<'a>) {
         let pattern = pattern.as_str();
         let start = pattern.as_ptr().addr().saturating_sub(self.text.as_ptr().addr());
-        let [sum, _] = key(pattern.as_bytes().first_chunk(), pattern.len());
-        self.all.push(char::from(sum));
-        for number in [pattern.len(), start] {
-            for shift in [0, 7, 14] {
-                let [septet, ..] = (number >> shift).to_le_bytes();
-                self.all.push(char::from(septet & 0x7f));
-            }
-        }
+        let [low, high, ..] =
+            key(pattern.as_bytes().first_chunk().copied(), pattern.len()).to_le_bytes();
+        self.all.extend_from_slice(&[low, high]);
+        self.all.extend_from_slice(&septets(pattern.len()));
+        self.all.extend_from_slice(&septets(start));
     }
 
     pub(super) fn build(self) -> Indexed {
-        Indexed { text_octets: self.text.len(), all: self.all.into() }
+        // Text and septets are text; were they not, there would be no patterns, and nothing matched.
+        let all = core::str::from_utf8(&self.all).unwrap_or(self.text);
+        Indexed { text_octets: self.text.len(), all: all.into() }
     }
 }
 
@@ -108,7 +119,7 @@ mod tests {
     use super::*;
     use crate::policy::{Policy, Profile};
     use alloc::format;
-    use alloc::vec::Vec;
+    use alloc::string::String;
 
     /// Names of one to four labels of one or two letters: every length from 1 to 11 octets.
     fn names() -> Vec<String> {

@@ -2,6 +2,7 @@
 
 use super::{Profile, Tolerance, ToleranceKind};
 use crate::error::{Place, PolicyError};
+use crate::mx::MxPattern;
 
 const BYTE_ORDER_MARK: char = '\u{feff}';
 /// Characters of a field name (RFC 8461 §3.2: sts-policy-ext-name).
@@ -10,6 +11,28 @@ const MAX_NAME: usize = 32;
 /// Splits on LF and CRLF, and nothing else. The end of the last line may be missing.
 #[derive(Clone)]
 struct Lines<'a>(&'a str);
+
+impl<'a> Lines<'a> {
+    /// The field of the next line, if that is as nearly every one is written: a name that the RFC
+    /// defines, a colon, a space and what reads as a pattern. (So do the values of the other names.)
+    /// Both profiles read it alike, and it takes one pass: a third of the time of the general way,
+    /// which is there for whatever else a line may be.
+    #[inline]
+    fn plain_field(&mut self) -> Option<Field<'a>> {
+        let after = |name| Some((name, self.0.strip_prefix(name)?.strip_prefix(": ")?));
+        let (name, value) = after("mx")
+            .or_else(|| after("mode"))
+            .or_else(|| after("max_age"))
+            .or_else(|| after("version"))?;
+        let (pattern, rest) = MxPattern::leading(value)?;
+        // RFC 8461 §3.2: sts-policy-term = LF / CRLF.
+        self.0 = rest.strip_prefix('\r').unwrap_or(rest).strip_prefix('\n')?;
+        Some(match name {
+            "mx" => Field::Mx(pattern),
+            name => Field::Other(Pair { name, value: pattern.as_str() }),
+        })
+    }
+}
 
 impl<'a> Iterator for Lines<'a> {
     type Item = &'a str;
@@ -42,15 +65,24 @@ fn line_feed(text: &[u8]) -> Option<usize> {
     rest.iter().position(|b| *b == b'\n').map(|end| start.saturating_add(end))
 }
 
-/// A field of the policy: name, colon, value without the white space around it.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Field<'a> {
+/// A field of the policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Field<'a> {
+    /// A field `mx`.
+    Mx(MxPattern<'a>),
+    /// Any other. Its value may hold control characters yet: whoever knows what the value is to be
+    /// need not look for those apart.
+    Other(Pair<'a>),
+}
+
+/// Name, colon, value without the white space around it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Pair<'a> {
     pub(super) name: &'a str,
     pub(super) value: &'a str,
 }
 
-/// The fields of a text, as the profile admits them. Their values may hold control characters yet:
-/// whoever knows what a value is to be need not look for those apart.
+/// The fields of a text, as the profile admits them.
 pub(super) struct Fields<'a> {
     text: &'a str,
     lines: Lines<'a>,
@@ -83,6 +115,29 @@ impl<'a> Fields<'a> {
         }
         Ok(rest)
     }
+
+    /// The next field, however it is written.
+    fn any_field(&mut self) -> Option<Result<Field<'a>, PolicyError>> {
+        loop {
+            let line = self.lines.next()?;
+            match self.admit(line) {
+                Ok("") => {}
+                Ok(line) => return Some(self.field(line)),
+                Err(error) => return Some(Err(error)),
+            }
+        }
+    }
+
+    fn field(&self, line: &'a str) -> Result<Field<'a>, PolicyError> {
+        let pair = pair(self.text, line)?;
+        if pair.name != "mx" {
+            return Ok(Field::Other(pair));
+        }
+        MxPattern::parse(pair.value, self.profile).map(Field::Mx).map_err(|error| {
+            let wrong = PolicyError::Mx { error, at: place(self.text, pair.value) };
+            check_controls(self.text, pair.value).err().unwrap_or(wrong)
+        })
+    }
 }
 
 impl<'a> Iterator for Fields<'a> {
@@ -90,20 +145,13 @@ impl<'a> Iterator for Fields<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            let line = self.lines.next()?;
-            match self.admit(line) {
-                Ok("") => {}
-                Ok(line) => return Some(field(self.text, line)),
-                Err(error) => return Some(Err(error)),
-            }
-        }
+        self.lines.plain_field().map(Ok).or_else(|| self.any_field())
     }
 }
 
 /// Reads a line of the text.
 #[inline]
-fn field<'a>(text: &'a str, line: &'a str) -> Result<Field<'a>, PolicyError> {
+fn pair<'a>(text: &'a str, line: &'a str) -> Result<Pair<'a>, PolicyError> {
     let name_end = line.bytes().position(|b| !is_name_character(b)).unwrap_or(line.len());
     let (name, rest) = line.split_at_checked(name_end).unwrap_or((line, ""));
     let Some(after_colon) = rest.strip_prefix(':') else {
@@ -122,7 +170,7 @@ fn field<'a>(text: &'a str, line: &'a str) -> Result<Field<'a>, PolicyError> {
         return Err(PolicyError::FieldName { at: place(text, more) });
     }
     // RFC 8461 §3.2: white space may follow the colon and the value.
-    Ok(Field { name, value: trim_end(trim_start(after_colon)) })
+    Ok(Pair { name, value: trim_end(trim_start(after_colon)) })
 }
 
 /// RFC 8461 §3.2: a value has no control characters.
@@ -184,7 +232,7 @@ pub(super) fn tolerances(text: &str) -> impl Iterator<Item = Tolerance> + '_ {
         let inner = trim_start(body);
         let blank = inner.is_empty();
         let indented = !blank && inner.len() < body.len();
-        let mx = field(line, inner).ok().filter(|field| field.name == "mx").map(|mx| mx.value);
+        let mx = pair(line, inner).ok().filter(|pair| pair.name == "mx").map(|mx| mx.value);
         // Counted from the line, and not from the text: there may be as many as there are lines.
         let at = |found: bool, kind, part: &str| {
             let at = Place { line: number, ..place(line, part) };
@@ -202,4 +250,57 @@ pub(super) fn tolerances(text: &str) -> impl Iterator<Item = Tolerance> + '_ {
         .into_iter()
         .flatten()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::format;
+
+    #[test]
+    fn ok_a_plain_field_is_what_any_way_of_reading_makes_of_it() {
+        let names = ["mx", "MX", "mode", "max_age", "version", "mx ", " mx", "x", "\u{feff}mode"];
+        let gaps = [": ", ":", ":  ", ":\t", " : ", ""];
+        let values = [
+            "a.example",
+            "*.a.example",
+            "A-1.b",
+            "STSv1",
+            "1",
+            "",
+            ".",
+            "a.",
+            "*.",
+            "*",
+            "-a",
+            "a-",
+            "a..b",
+            "a-.b",
+            "a_b",
+            "a b",
+            "a ",
+            "a\u{7f}",
+            "a\rb",
+            "\u{e9}",
+            "*.*.a",
+            "a.*",
+        ];
+        let ends = ["\n", "\r\n", "\r", "", "\n\n", " \n"];
+        let mut plain_ones = 0;
+        for (name, gap) in names.iter().flat_map(|name| gaps.map(|gap| (name, gap))) {
+            for (value, end) in values.iter().flat_map(|value| ends.map(|end| (value, end))) {
+                let text = format!("{name}{gap}{value}{end}");
+                for profile in [Profile::Strict, Profile::Tolerant] {
+                    let mut plain = Fields::new(&text, profile);
+                    let Some(field) = plain.lines.plain_field() else { continue };
+                    plain_ones += 1;
+                    let mut any = Fields::new(&text, profile);
+                    assert_eq!(any.any_field(), Some(Ok(field)), "{text:?}");
+                    assert_eq!(any.lines.0, plain.lines.0, "{text:?}");
+                }
+            }
+        }
+        // Four names, five values, three ends, two profiles.
+        assert_eq!(plain_ones, 4 * 5 * 3 * 2);
+    }
 }

@@ -1,6 +1,6 @@
 //! The fields that the RFC defines, and which of them a policy must have.
 
-use super::lines::{self, Fields};
+use super::lines::{self, Field, Fields, Pair};
 use super::{MAX_POLICY_OCTETS, MaxAge, Mode, Profile};
 use crate::error::PolicyError;
 use crate::mx::MxPattern;
@@ -40,35 +40,36 @@ pub(super) fn read<'a>(
     let (mut version_seen, mut mx_seen) = (false, false);
     let (mut mode, mut max_age) = (None, None);
     for field in Fields::new(text, profile) {
-        let field = field?;
-        let at = || lines::place(text, field.value);
-        // A value that is what it is to be has no control characters.
-        let checked = |error| lines::check_controls(text, field.value).err().unwrap_or(error);
-        match field.name {
-            "mx" => {
-                let pattern = MxPattern::parse(field.value, profile)
-                    .map_err(|error| checked(PolicyError::Mx { error, at: at() }))?;
+        let Pair { name, value } = match field? {
+            Field::Mx(pattern) => {
                 mx_seen = true;
                 show(pattern);
+                continue;
             }
+            Field::Other(pair) => pair,
+        };
+        let at = || lines::place(text, value);
+        // A value that is what it is to be has no control characters.
+        let checked = |error| lines::check_controls(text, value).err().unwrap_or(error);
+        match name {
             // RFC 8461 §3.2: of a repeated field other than "mx", all but the first are ignored.
             "version" if !version_seen => {
-                if field.value != "STSv1" {
+                if value != "STSv1" {
                     return Err(checked(PolicyError::Version { at: at() }));
                 }
                 version_seen = true;
             }
             "mode" if mode.is_none() => {
                 let wrong = || checked(PolicyError::Mode { at: at() });
-                mode = Some(Mode::parse(field.value).ok_or_else(wrong)?);
+                mode = Some(Mode::parse(value).ok_or_else(wrong)?);
             }
             "max_age" if max_age.is_none() => {
-                max_age = Some(parse_max_age(text, field.value).map_err(checked)?);
+                max_age = Some(parse_max_age(text, value).map_err(checked)?);
             }
             // RFC 8461 §3.2: unknown fields are ignored; their lines must still be fields.
             _ => {
-                lines::check_controls(text, field.value)?;
-                if field.value.is_empty() {
+                lines::check_controls(text, value)?;
+                if value.is_empty() {
                     return Err(PolicyError::EmptyValue { at: at() });
                 }
             }
@@ -91,9 +92,11 @@ fn parse_max_age(text: &str, value: &str) -> Result<MaxAge, PolicyError> {
         at: lines::place(text, value.get(octet..).unwrap_or(value)),
     };
     let mut secs = 0_u64;
-    for (octet, digit) in value.char_indices() {
-        let digit = digit.to_digit(10).filter(|_| octet < MAX_DIGITS);
-        secs = secs.saturating_mul(10).saturating_add(digit.ok_or_else(|| wrong(octet))?.into());
+    for (octet, digit) in value.bytes().enumerate() {
+        if !digit.is_ascii_digit() || octet >= MAX_DIGITS {
+            return Err(wrong(octet));
+        }
+        secs = secs.saturating_mul(10).saturating_add(u64::from(digit & 0x0f));
     }
     if value.is_empty() {
         return Err(wrong(0));
