@@ -25,13 +25,31 @@ const ENTRY_OCTETS: usize = size_of::<Entry>();
 /// octets, in whichever letter case, and the lowest seven bits of the length.
 const KEY: Entry = 0x7f_7f7f;
 
+/// Where in an entry the length and the start begin, in bits.
+const LENGTH: u32 = 16;
+const START: u32 = 40;
+
+/// Sum and length of an entry.
 #[inline]
-fn key(first: Option<[u8; 4]>, octets: usize) -> Entry {
+fn begin(first: Option<[u8; 4]>, octets: usize) -> Entry {
     let first = first.map_or(0, u32::from_le_bytes) | 0x2020_2020;
     // The highest octets of the product depend on all four.
     let [.., low, high] = first.wrapping_mul(0x9e37_79b1).to_le_bytes();
-    let [octets, ..] = octets.to_le_bytes();
-    Entry::from_le_bytes([low, high, octets, 0, 0, 0, 0, 0]) & KEY
+    Entry::from(u16::from_le_bytes([low, high]) & 0x7f7f) | (spread(octets) << LENGTH)
+}
+
+/// A number below 2^21 as three octets of seven bits.
+#[inline]
+fn spread(number: usize) -> Entry {
+    let number = Entry::try_from(number).unwrap_or_default();
+    (number & 0x7f) | ((number << 1) & 0x7f00) | ((number << 2) & 0x7f_0000)
+}
+
+/// The number that was spread there.
+#[inline]
+fn gather(octets: Entry) -> usize {
+    let number = (octets & 0x7f) | ((octets >> 1) & 0x3f80) | ((octets >> 2) & 0x1f_c000);
+    usize::try_from(number).unwrap_or_default()
 }
 
 impl Indexed {
@@ -47,10 +65,10 @@ impl Indexed {
     /// Those that may match the host, in the order of the text.
     pub(super) fn candidates(&self, host: &DnsName) -> impl Iterator<Item = MxPattern<'_>> {
         let (name, parent) = (host.as_str().as_bytes(), host.parent_with_dot().as_bytes());
-        let exact = key(name.first_chunk().copied(), name.len());
+        let exact = begin(name.first_chunk().copied(), name.len()) & KEY;
         // The key of `*` and the parent.
         let first = parent.first_chunk().map(|[a, b, c]| [b'*', *a, *b, *c]);
-        let wildcard = key(first, parent.len().saturating_add(1));
+        let wildcard = begin(first, parent.len().saturating_add(1)) & KEY;
         self.index()
             .filter(move |entry| entry & KEY == exact || entry & KEY == wildcard)
             .map(|entry| self.pattern(entry))
@@ -63,23 +81,9 @@ impl Indexed {
     }
 
     fn pattern(&self, entry: Entry) -> MxPattern<'_> {
-        let [_, _, len @ .., a, b, c] = entry.to_le_bytes();
-        let (len, start) = (number(len), number([a, b, c]));
+        let (len, start) = (gather(entry >> LENGTH), gather(entry >> START));
         MxPattern::from_checked(self.all.get(start..start.saturating_add(len)).unwrap_or_default())
     }
-}
-
-/// A number of the index.
-fn number([low, middle, high]: [u8; 3]) -> usize {
-    usize::from(low) | (usize::from(middle) << 7) | (usize::from(high) << 14)
-}
-
-/// A number below 2^21 for the index.
-fn septets(number: usize) -> [u8; 3] {
-    [0, 7, 14].map(|shift| {
-        let [septet, ..] = (number >> shift).to_le_bytes();
-        septet & 0x7f
-    })
 }
 
 /// An index in the making, behind the text.
@@ -100,11 +104,9 @@ impl<'a> Builder<'a> {
     pub(super) fn add(&mut self, pattern: MxPattern<'a>) {
         let pattern = pattern.as_str();
         let start = pattern.as_ptr().addr().saturating_sub(self.text.as_ptr().addr());
-        let [low, high, ..] =
-            key(pattern.as_bytes().first_chunk().copied(), pattern.len()).to_le_bytes();
-        self.all.extend_from_slice(&[low, high]);
-        self.all.extend_from_slice(&septets(pattern.len()));
-        self.all.extend_from_slice(&septets(start));
+        let begin = begin(pattern.as_bytes().first_chunk().copied(), pattern.len());
+        let entry = begin | (spread(start) << START);
+        self.all.extend_from_slice(&entry.to_le_bytes());
     }
 
     pub(super) fn build(self) -> Indexed {
