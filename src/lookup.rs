@@ -118,6 +118,7 @@ impl Lookup {
     }
 
     /// Starts: either nothing is due and the answer is at once [`Step::Done`], or DNS is asked.
+    #[inline]
     pub fn start(self, now: UnixTime) -> Step {
         decide::started(self.context(now), now)
     }
@@ -142,6 +143,7 @@ impl Lookup {
         decide::unasked(self.context(now), now)
     }
 
+    #[inline]
     fn context(self, now: UnixTime) -> decide::Context {
         let (mut entry, readable) = match self.held {
             Held::Entry(entry) if entry.domain() == &self.domain => (entry, true),

@@ -50,6 +50,7 @@ pub(super) struct TxtFault {
 }
 
 /// The lookup begins: with the answer from memory, where that will do, or by asking DNS.
+#[inline]
 pub(super) fn started(context: Context, now: UnixTime) -> Step {
     let domain = context.entry.domain();
     let decision = match context.recheck {
@@ -218,6 +219,7 @@ fn finish(
     Step::Store(Store { outcome: Box::new(outcome), urgency: Urgency::Lazy })
 }
 
+#[inline]
 fn outcome(
     context: Context,
     status: Status,
