@@ -2,6 +2,7 @@
 
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::channel;
+use std::time::Instant;
 
 use mta_sts_adapters::schedule::Alert;
 use mta_sts_adapters::{Memory, Mode, Snapshot, Status};
@@ -44,6 +45,12 @@ fn ok_use_refreshes_at_most_once_in_five_minutes<D: Driver>() {
     // A lookup of its own comes after those that began before it, were there any.
     client.recheck(&domain("a.example"));
     assert_eq!(lab.https().requests().count(), 2);
+    // It fails at this time, not at the next: from then on it is five minutes.
+    let begun = Instant::now();
+    while Snapshot::count(&client.metrics().refreshes, "failed") == 0 {
+        assert!(begun.elapsed() < LIMIT, "the refresh has no end");
+        std::thread::yield_now();
+    }
     lab.domain("a.example").id("1").mode("enforce").publish();
     secs.fetch_add(301, Ordering::SeqCst);
     assert!(client.policy_for(&domain("a.example")).policy().is_some());
