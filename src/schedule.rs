@@ -97,6 +97,7 @@
 //! of failures, starts anew after a restart.
 
 mod alert;
+mod chunks;
 mod clock;
 mod domains;
 mod lists;

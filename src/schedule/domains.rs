@@ -6,6 +6,7 @@ use core::num::NonZeroU32;
 use hashbrown::HashTable;
 use siphasher::sip::SipHasher13;
 
+use super::chunks::Chunks;
 use super::names::Names;
 use super::slot::Slot;
 use crate::name::PolicyDomain;
@@ -27,7 +28,7 @@ impl Id {
 
 #[derive(Default)]
 pub(super) struct Domains {
-    slots: Vec<Option<Slot>>,
+    slots: Chunks<Option<Slot>>,
     /// The numbers of the slots that are empty.
     free: Vec<Id>,
     names: Names,
@@ -121,7 +122,7 @@ impl Domains {
     }
 
     fn pack_names(&mut self) {
-        let mut packed = self.names.emptied();
+        let mut packed = Names::default();
         for slot in self.slots.iter_mut().flatten() {
             slot.name = packed.push(self.names.get(slot.name)).unwrap_or_default();
         }
@@ -129,7 +130,7 @@ impl Domains {
     }
 }
 
-fn name_of<'a>(id: Id, slots: &[Option<Slot>], names: &'a Names) -> &'a str {
+fn name_of<'a>(id: Id, slots: &Chunks<Option<Slot>>, names: &'a Names) -> &'a str {
     let slot = slots.get(id.index()).and_then(Option::as_ref);
     slot.map_or("", |slot| names.get(slot.name))
 }

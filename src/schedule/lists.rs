@@ -1,8 +1,8 @@
 //! Lists of domains, one for each tick that somebody waits for.
 
 use alloc::collections::BTreeMap;
-use alloc::vec::Vec;
 
+use super::chunks::Chunks;
 use super::domains::Id;
 
 /// Of a million domains some 25 wait for each second of a day: the tree is of seconds, and those of
@@ -12,7 +12,7 @@ pub(super) struct Lists {
     /// The first domain of each list.
     first: BTreeMap<u64, Id>,
     /// The neighbours of each domain, by its number.
-    links: Vec<Link>,
+    links: Chunks<Link>,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -33,8 +33,8 @@ impl Lists {
         if let Some(link) = self.link(after) {
             link.before = Some(id);
         }
-        if self.links.len() <= id.index() {
-            self.links.resize(id.index().saturating_add(1), Link::default());
+        while self.links.len() <= id.index() {
+            self.links.push(Link::default());
         }
         if let Some(link) = self.link(Some(id)) {
             *link = Link { before: None, after };

@@ -7,21 +7,34 @@ use alloc::vec::Vec;
 pub(super) struct Name(u32);
 
 /// Names one after the other, each behind an octet that says how long it is: a name takes one octet
-/// more than it has, and no allocation.
+/// more than it has, and no allocation. They are in pieces for the reason that
+/// [`Chunks`](super::chunks::Chunks) are.
 #[derive(Debug, Default)]
 pub(super) struct Names {
-    octets: Vec<u8>,
-    /// How many of the octets belong to names that were taken out.
+    chunks: Vec<Vec<u8>>,
+    /// How many octets belong to names that are in.
+    live: usize,
+    /// How many octets belong to names that were taken out.
     dead: usize,
 }
 
 impl Names {
+    const EACH: usize = 1 << 16;
+
     /// Puts in a name of at most 255 octets; `None` where it has more, or there are 4 GiB of names.
     pub(super) fn push(&mut self, text: &str) -> Option<Name> {
-        let (start, length) = (u32::try_from(self.octets.len()), u8::try_from(text.len()));
-        let (name, length) = (Name(start.ok()?), length.ok()?);
-        self.octets.push(length);
-        self.octets.extend_from_slice(text.as_bytes());
+        let length = u8::try_from(text.len()).ok()?;
+        let octets = text.len().saturating_add(1);
+        let is_room = |last: &Vec<u8>| last.len().saturating_add(octets) <= Self::EACH;
+        if !self.chunks.last().is_some_and(is_room) {
+            self.chunks.push(Vec::new());
+        }
+        let before = self.chunks.len().saturating_sub(1).saturating_mul(Self::EACH);
+        let chunk = self.chunks.last_mut()?;
+        let name = Name(u32::try_from(before.saturating_add(chunk.len())).ok()?);
+        chunk.push(length);
+        chunk.extend_from_slice(text.as_bytes());
+        self.live = self.live.saturating_add(octets);
         Some(name)
     }
 
@@ -31,13 +44,15 @@ impl Names {
 
     fn find(&self, Name(start): Name) -> Option<&[u8]> {
         let start = usize::try_from(start).ok()?;
-        let (length, names) = self.octets.get(start..)?.split_first()?;
+        let chunk = self.chunks.get(start / Self::EACH)?;
+        let (length, names) = chunk.get(start % Self::EACH..)?.split_first()?;
         names.get(..usize::from(*length))
     }
 
     /// Takes out a name. Its octets stay until all the others are moved to a new place.
     pub(super) fn remove(&mut self, name: Name) {
         let octets = self.find(name).map_or(0, <[u8]>::len).saturating_add(1);
+        self.live = self.live.saturating_sub(octets);
         self.dead = self.dead.saturating_add(octets);
     }
 
@@ -47,18 +62,13 @@ impl Names {
     }
 
     /// How many octets belong to names that are in.
-    pub(super) fn live(&self) -> usize {
-        self.octets.len().saturating_sub(self.dead)
-    }
-
-    /// None yet, with room for all names that are in.
-    pub(super) fn emptied(&self) -> Self {
-        Self { octets: Vec::with_capacity(self.live()), dead: 0 }
+    pub(super) const fn live(&self) -> usize {
+        self.live
     }
 
     #[cfg(test)]
     pub(super) fn capacity(&self) -> usize {
-        self.octets.capacity()
+        self.chunks.iter().map(Vec::capacity).sum()
     }
 }
 
@@ -77,7 +87,18 @@ mod tests {
         assert_eq!((names.live(), names.dead()), (12 + 2 + 1 + 256, 0));
         names.remove(all[0].0);
         assert_eq!((names.live(), names.dead()), (2 + 1 + 256, 12));
-        assert_eq!(names.emptied().capacity(), 2 + 1 + 256);
+    }
+
+    #[test]
+    fn ok_no_name_lies_in_two_pieces() {
+        let mut names = Names::default();
+        let text = |n: usize| "x".repeat(n % 200 + 50);
+        let all: Vec<_> = (0..2_000).map(|n| names.push(&text(n)).unwrap()).collect();
+        for (n, name) in all.iter().enumerate() {
+            assert_eq!(names.get(*name), text(n), "{n}");
+        }
+        assert_eq!(names.chunks.len(), 5);
+        assert!(names.chunks.iter().all(|chunk| chunk.len() <= Names::EACH));
     }
 
     #[test]
