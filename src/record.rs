@@ -505,7 +505,9 @@ mod tests {
 
     #[test]
     fn ok_records() {
+        let long_name = format!("v=STSv1; {}=1; id=a", "x".repeat(32));
         let cases = [
+            (long_name.as_str(), "a"),
             ("v=STSv1; id=20160831085700Z;", "20160831085700Z"),
             ("v=STSv1;id=a", "a"),
             ("v=STSv1 \t ; \t id=a \t ; \t", "a"),
