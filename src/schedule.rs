@@ -456,10 +456,6 @@ fn recover(failing: &mut BTreeMap<Id, Failing>, id: Id, slot: &mut Slot) {
 
 /// For how many seconds the next lookup would hold the fetch back.
 fn held_back(outcome: &Outcome, now: UnixTime) -> u64 {
-    let told = match outcome.problem() {
-        Some(Problem::BackingOff { until, .. } | Problem::FetchLimited { until }) => Some(*until),
-        _ => None,
-    };
-    let failed = outcome.entry().backing_off(now).map(|(_, until)| until);
-    failed.chain(told).map(|until| until.secs_since(now)).max().unwrap_or(0)
+    // The limit of fetches alone never holds one back for longer than the first wait.
+    outcome.entry().backing_off(now).map(|(_, until)| until.secs_since(now)).max().unwrap_or(0)
 }

@@ -160,6 +160,37 @@ fn ok_a_store_that_lost_the_policy_is_believed_and_one_that_failed_is_not() {
     }
 }
 
+/// An older policy heard of before, and the known one meanwhile, say nothing of what the store has.
+#[test]
+fn ok_what_was_known_does_not_keep_what_the_store_lost() {
+    let older = entry(domain(1), Mode::Enforce, WEEK, START.minus_secs(DAY));
+    let held = refresh(&older, Answer::Policy(&text(Mode::Enforce, WEEK)), START).into_entry();
+    let mut schedule = following(&held, 0, START);
+    schedule.handle_entry(&older, 0, START);
+    let (now, due) = next_due(&mut schedule, START).unwrap();
+    schedule.handle_entry(&held, 0, now);
+    let lost = look_up(due, Held::Nothing, Recheck::Refresh, Answer::Nothing, now);
+    assert_eq!(schedule.handle_outcome(&lost, 0, now), None);
+    assert!(schedule.is_empty());
+}
+
+#[test]
+fn ok_what_expires_before_its_turn_comes_is_not_given() {
+    let expires = START.plus_secs(DAY);
+    for (now, is_given) in [(expires.minus_secs(1), true), (expires, false)] {
+        let mut schedule = Schedule::new().with_max_in_flight(1);
+        for (n, fetched_at) in [(1, START.minus_secs(MINUTE)), (2, START)] {
+            schedule.handle_entry(&entry(domain(n), Mode::Enforce, DAY, fetched_at), 0, START);
+        }
+        let began = expires.minus_secs(10 * MINUTE);
+        assert_eq!(schedule.poll_due(began), Some(domain(1)));
+        assert_eq!((schedule.poll_due(began), schedule.ready()), (None, 1));
+        assert_eq!(schedule.handle_outcome(&found(&domain(1), WEEK, now), 0, now), None);
+        assert_eq!(schedule.poll_due(now), is_given.then(|| domain(2)));
+        assert_eq!(schedule.parked(), usize::from(!is_given));
+    }
+}
+
 /// The clock ran ahead, was set back, and the store lost the policy; while the refresh that learns of
 /// it is under way, a delivery fetches another, which seems to be the older one.
 #[test]

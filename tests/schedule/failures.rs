@@ -2,11 +2,11 @@
 
 use mta_sts::lookup::Head;
 use mta_sts::schedule::{Alert, Schedule};
-use mta_sts::{Entry, Held, Lookup, Mode, PolicyHostVerified, Recheck, Step, UnixTime};
+use mta_sts::{Entry, Held, Lookup, Mode, PolicyHostVerified, Problem, Recheck, Step, UnixTime};
 
 use crate::world::{
-    Answer, DAY, HOUR, MINUTE, Random, START, WEEK, domain, entry, following, next_due, refresh,
-    text, wait,
+    Answer, DAY, HOUR, MINUTE, Random, START, WEEK, domain, entry, following, look_up, next_due,
+    refresh, text, wait,
 };
 
 /// The waits after failures, until `end`.
@@ -45,6 +45,37 @@ fn ok_failures_back_off_and_never_below_what_the_lookup_holds_back() {
     for alert in codes {
         assert!(matches!(alert, Alert::RefreshFailing { problem: "policy-fetch", .. }), "{alert}");
     }
+}
+
+/// Deliveries asked before, and failed: the first refresh learns how long the next is held back.
+#[test]
+fn ok_a_refresh_that_is_held_back_waits_for_its_end() {
+    let mut held = entry(domain(1), Mode::Enforce, WEEK, START);
+    let mut schedule = following(&held, 0, START);
+    let mut now = START.plus_secs(9 * HOUR);
+    for _ in 0..5 {
+        let asked = Held::Entry(held.clone());
+        let outcome = look_up(domain(1), asked, Recheck::Refresh, Answer::NoPolicy, now);
+        held = outcome.into_entry();
+        now = held.backing_off(now).next().unwrap().1;
+    }
+    let (until, now) = (now, now.minus_secs(30 * MINUTE));
+    let outcome = refresh(&held, Answer::NoPolicy, now);
+    assert_eq!(outcome.problem().map(Problem::code), Some("backing-off"));
+    assert_eq!(schedule.handle_outcome(&outcome, 0, now), None);
+    assert_eq!(wait(&mut schedule, now), Some(until.secs_since(now)));
+}
+
+#[test]
+fn ok_a_failure_counts_though_its_refresh_was_taken_for_lost() {
+    let held = entry(domain(1), Mode::Enforce, WEEK, START);
+    let mut schedule = following(&held, 0, START);
+    let (now, _) = next_due(&mut schedule, START).unwrap();
+    let failed = refresh(&held, Answer::NoPolicy, now);
+    assert_eq!(schedule.handle_outcome(&failed, 0, now), None);
+    assert!(!schedule.is_in_flight(&domain(1)));
+    let alert = schedule.handle_outcome(&failed, 0, now);
+    assert!(matches!(alert, Some(Alert::RefreshFailing { failures: 2, .. })), "{alert:?}");
 }
 
 #[test]
