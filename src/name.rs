@@ -1,6 +1,7 @@
 //! Names of hosts and of Policy Domains, in the one form in which they are compared: A-labels in
 //! lower case without a trailing dot (RFC 8461 §3.2, RFC 5890).
 
+#[cfg(feature = "idna")]
 use alloc::string::String;
 use alloc::sync::Arc;
 use core::fmt;
@@ -38,7 +39,7 @@ impl DnsName {
     /// # Errors
     /// Says which rule the text breaks: see [`NameError`].
     pub fn parse(text: &str) -> Result<Self, NameError> {
-        with_normal_form(text, |name| Ok(Self(name.into())))
+        normal_form("", text).map(Self)
     }
 
     /// The name in its normal form.
@@ -93,17 +94,8 @@ impl PolicyDomain {
     /// As [`DnsName::parse`], and [`NameError::TooLong`] where the name of the TXT record would
     /// have more than 253 octets.
     pub fn parse(text: &str) -> Result<Self, NameError> {
-        with_normal_form(text, |name| {
-            // RFC 8461 §3.1, §3.2: both prefixed names must be names themselves.
-            let octets = name.len().saturating_add(TXT_PREFIX.len());
-            if octets > MAX_NAME {
-                return Err(NameError::TooLong { octets });
-            }
-            let mut text = String::with_capacity(octets);
-            text.push_str(TXT_PREFIX);
-            text.push_str(name);
-            Ok(Self(text.into()))
-        })
+        // RFC 8461 §3.1, §3.2: both prefixed names must be names themselves.
+        normal_form(TXT_PREFIX, text).map(Self)
     }
 
     /// The domain itself: `example.com`.
@@ -174,17 +166,14 @@ fn to_unicode(name: &str) -> String {
     idna::domain_to_unicode(name).0
 }
 
-/// Calls `then` with the normal form of `text`.
-fn with_normal_form<T>(
-    text: &str,
-    then: impl FnOnce(&str) -> Result<T, NameError>,
-) -> Result<T, NameError> {
+/// The normal form of `text`, behind `prefix`.
+fn normal_form(prefix: &str, text: &str) -> Result<Arc<str>, NameError> {
     if text.starts_with('[') {
         // RFC 8461 §3.4: an address literal has no policy.
         return Err(NameError::Address);
     }
     if text.is_ascii() {
-        return with_lower_case(text, then);
+        return lower_case(prefix, text);
     }
     #[cfg(feature = "idna")]
     {
@@ -199,25 +188,25 @@ fn with_normal_form<T>(
                 DnsLength::Ignore,
             )
             .map_err(|_| NameError::Idna)?;
-        with_lower_case(&ascii, then)
+        lower_case(prefix, &ascii)
     }
     #[cfg(not(feature = "idna"))]
     Err(NameError::NotAscii)
 }
 
-fn with_lower_case<T>(
-    text: &str,
-    then: impl FnOnce(&str) -> Result<T, NameError>,
-) -> Result<T, NameError> {
+fn lower_case(prefix: &str, text: &str) -> Result<Arc<str>, NameError> {
     let name = text.strip_suffix('.').unwrap_or(text);
     check(name)?;
-    // A checked name fits; the buffer keeps the common case free of an allocation of its own.
+    let octets = prefix.len().saturating_add(name.len());
+    // A buffer keeps the common case free of an allocation of its own.
     let mut buffer = [0_u8; MAX_NAME];
-    for (to, from) in buffer.iter_mut().zip(name.bytes()) {
+    let Some(lower) = buffer.get_mut(..octets) else {
+        return Err(NameError::TooLong { octets });
+    };
+    for (to, from) in lower.iter_mut().zip(prefix.bytes().chain(name.bytes())) {
         *to = from.to_ascii_lowercase();
     }
-    let lower = buffer.get(..name.len()).unwrap_or_default();
-    then(core::str::from_utf8(lower).unwrap_or_default())
+    Ok(core::str::from_utf8(lower).unwrap_or_default().into())
 }
 
 fn check(name: &str) -> Result<(), NameError> {

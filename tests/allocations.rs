@@ -57,6 +57,16 @@ fn ok_the_counter_counts() {
 }
 
 #[test]
+fn ok_a_name_is_read_with_one() {
+    let (count, domain) = allocations(|| PolicyDomain::parse("Example.com."));
+    assert_eq!((count, domain.unwrap().txt_name()), (1, "_mta-sts.example.com"));
+    let (count, host) = allocations(|| DnsName::parse("MX.example.com"));
+    assert_eq!((count, host.unwrap().as_str()), (1, "mx.example.com"));
+    let (count, address) = allocations(|| PolicyDomain::parse("[192.0.2.1]"));
+    assert_eq!((count, address.is_err()), (0, true));
+}
+
+#[test]
 fn ok_a_record_is_read_without_allocation() {
     let (count, record) = allocations(|| Record::parse(b"v=STSv1; id=20160831085700Z; a=b;"));
     assert_eq!((count, record.unwrap().id().as_str()), (0, "20160831085700Z"));

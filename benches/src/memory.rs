@@ -85,7 +85,8 @@ pub(crate) fn schedule_readings() -> Result<Vec<Reading>, Anything> {
     Ok(vec![
         reading("a new domain", costs.new),
         reading("a known domain", costs.known),
-        reading("a due one, begun and put back", costs.due),
+        reading("a due one, begun", costs.begun),
+        reading("its outcome", costs.settled),
     ])
 }
 
@@ -93,7 +94,8 @@ pub(crate) fn schedule_readings() -> Result<Vec<Reading>, Anything> {
 pub(crate) struct ScheduleCosts {
     pub(crate) new: f64,
     pub(crate) known: f64,
-    pub(crate) due: f64,
+    pub(crate) begun: f64,
+    pub(crate) settled: f64,
 }
 
 pub(crate) fn schedule_costs(count: usize) -> ScheduleCosts {
@@ -116,7 +118,7 @@ pub(crate) fn schedule_costs(count: usize) -> ScheduleCosts {
         schedule.handle_entry(entry, entropy(number), NOW.plus_secs(1));
     }
     let known = start.elapsed().as_nanos() as f64 / some as f64;
-    let (mut due, mut taken) = (0.0, 0);
+    let (mut begun_in, mut settled_in, mut taken) = (0.0, 0.0, 0);
     let mut now = NOW;
     while taken < some {
         now = schedule.poll_timeout().filter(|then| *then > now).unwrap_or(now.plus_secs(1));
@@ -125,15 +127,17 @@ pub(crate) fn schedule_costs(count: usize) -> ScheduleCosts {
         while let Some(domain) = schedule.poll_due(now) {
             begun.push(domain);
         }
-        due += start.elapsed().as_nanos() as f64;
+        begun_in += start.elapsed().as_nanos() as f64;
         let outcomes: Vec<_> =
             begun.iter().map(|domain| crate::makings::refreshed(domain, now)).collect();
         let start = ThreadTime::now();
         for (number, outcome) in outcomes.iter().enumerate() {
             schedule.handle_outcome(outcome, entropy(number), now);
         }
-        due += start.elapsed().as_nanos() as f64;
+        settled_in += start.elapsed().as_nanos() as f64;
         taken += begun.len();
     }
-    ScheduleCosts { new: spent / count as f64, known, due: due / taken as f64 }
+    let each = |spent: f64| spent / taken as f64;
+    let (begun, settled) = (each(begun_in), each(settled_in));
+    ScheduleCosts { new: spent / count as f64, known, begun, settled }
 }

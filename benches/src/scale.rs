@@ -53,7 +53,7 @@ pub(crate) fn point(size: Option<String>) -> Result<(), Anything> {
         policy_for,
         schedule_new: costs.new,
         schedule_known: costs.known,
-        schedule_due: costs.due,
+        schedule_due: costs.begun + costs.settled,
         octets,
     };
     println!("{}", serde_json::to_string(&point)?);
