@@ -1,6 +1,8 @@
 //! §3.2: the policy, and §4.1: what it allows.
 
-use mta_sts::{DnsName, Held, Mode, Policy, PolicyError, PolicyRef, Profile, Record};
+use mta_sts::{
+    DnsName, Held, Mode, MxPatternError, Place, Policy, PolicyError, PolicyRef, Profile, Record,
+};
 use mta_sts_testkit::script::HttpsAnswer;
 
 use super::{NOW, code, id, look, mode};
@@ -117,6 +119,7 @@ fn s3_2_a_fault_is_placed_by_characters_from_the_start_of_its_line() {
         ("\u{feff}mode: any\n".as_bytes(), 1, 8),
         ("\u{feff} \tmode: any\n".as_bytes(), 1, 10),
         (b"\n\r\n  mode:any\n", 3, 8),
+        (b"\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\nmode: any\n", 21, 7),
         ("x: \u{fc}\u{1}\n".as_bytes(), 1, 5),
         (b"max_age: 12x\n", 1, 12),
         (b"\xff", 1, 1),
@@ -125,6 +128,23 @@ fn s3_2_a_fault_is_placed_by_characters_from_the_start_of_its_line() {
         let error = Policy::parse(text, Profile::Tolerant).unwrap_err();
         let at = error.at().map(|at| (at.line, at.column));
         assert_eq!(at, Some((line, column)), "{error}");
+    }
+}
+
+#[test]
+fn s3_2_the_grammar_to_the_letter_tolerates_nothing() {
+    let at = |line, column| Place { line, column };
+    let mx = |error| PolicyError::Mx { error, at: at(3, 5) };
+    for (from, to, expected) in [
+        ("version", "\u{feff}version", PolicyError::ByteOrderMark { at: at(1, 1) }),
+        ("mode", "\nmode", PolicyError::BlankLine { at: at(2, 1) }),
+        ("mode", " mode", PolicyError::LeadingSpace { at: at(2, 1) }),
+        ("mail.example.com", "mail.example.", mx(MxPatternError::EmptyLabel)),
+        ("mail.", "mail_1.", mx(MxPatternError::Character { found: '_' })),
+    ] {
+        let text = EXAMPLE.replace(from, to);
+        assert_eq!(PolicyRef::parse(text.as_bytes(), Profile::Strict), Err(expected), "{to:?}");
+        assert!(PolicyRef::parse(text.as_bytes(), Profile::Tolerant).is_ok(), "{to:?}");
     }
 }
 
