@@ -94,6 +94,7 @@ mod tests {
         assert_eq!(ENDS.map(|e| regular(week, 0, week, e)), [12 * HOUR, 23 * HOUR]);
         assert_eq!(ENDS.map(|e| regular(week, 20 * HOUR, week, e)), [0, 3 * HOUR]);
         // Overdue: spread over half a day, or half of what is left.
+        assert_eq!(ENDS.map(|e| regular(week, 23 * HOUR, 6 * DAY, e)), [0, 12 * HOUR]);
         assert_eq!(ENDS.map(|e| regular(week, 2 * DAY, 5 * DAY, e)), [0, 12 * HOUR]);
         assert_eq!(ENDS.map(|e| regular(week, week - HOUR, HOUR, e)), [0, 30 * MINUTE]);
     }

@@ -151,9 +151,38 @@ impl Slot {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::name::PolicyDomain;
+    use crate::policy::{Policy, Profile};
+    use crate::record::PolicyId;
+
+    /// Of a policy that was fetched, and used, at noon of the thousandth day.
+    fn slot() -> Slot {
+        let noon = UnixTime::from_secs(1_000 * DAY + DAY / 2);
+        let text = b"version: STSv1\nmode: enforce\nmx: a.example\nmax_age: 31536000\n";
+        let policy = Policy::parse(text, Profile::Strict).unwrap();
+        let mut entry = Entry::new(PolicyDomain::parse("a.example").unwrap(), noon);
+        entry.put(HeldPolicy::new(policy, PolicyId::parse("1").unwrap(), noon));
+        Slot::of(&entry, noon).unwrap()
+    }
 
     #[test]
     fn ok_a_slot_is_small() {
         assert_eq!((size_of::<Slot>(), size_of::<Option<Slot>>()), (40, 40));
+    }
+
+    #[test]
+    fn ok_a_policy_is_idle_when_its_last_day_of_use_began_more_than_180_days_ago() {
+        let day = |day: u64| UnixTime::from_secs(day * DAY);
+        assert!(!slot().is_idle(day(1_180)));
+        assert!(slot().is_idle(day(1_180).plus_secs(1)));
+    }
+
+    #[test]
+    fn ok_only_what_is_refreshed_weighs_on_the_pace() {
+        let weight = |place| Slot { place, ..slot() }.weight();
+        let regular = pace::weight(31_536_000, false);
+        let refreshed = [Place::Waiting, Place::Ready, Place::InFlight];
+        assert_eq!(refreshed.map(weight), [regular; 3]);
+        assert_eq!(weight(Place::Parked), 0);
     }
 }

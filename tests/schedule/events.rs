@@ -135,6 +135,8 @@ fn ok_a_newer_policy_that_came_meanwhile_counts_and_the_failure_does_not() {
     let (now, _) = next_due(&mut schedule, START).unwrap();
     let newer = refresh(&held, Answer::Policy(&text(Mode::Enforce, WEEK)), now).into_entry();
     schedule.handle_entry(&newer, 0, now);
+    assert_eq!((schedule.poll_due(now), schedule.in_flight()), (None, 1));
+    assert_eq!(schedule.poll_timeout(), Some(now.plus_secs(15 * MINUTE)));
     let outcome = refresh(&held, Answer::NoPolicy, now);
     assert_eq!(schedule.handle_outcome(&outcome, 0, now), None);
     assert_eq!(wait(&mut schedule, now), Some(12 * HOUR));

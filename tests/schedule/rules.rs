@@ -262,6 +262,21 @@ fn ok_what_no_delivery_asks_for_is_left_to_expire_and_comes_back() {
     assert!(wait(&mut schedule, now) <= Some(12 * HOUR));
 }
 
+/// Another process used the policy; the entry that was refreshed had not heard of it.
+#[test]
+fn ok_a_use_is_remembered_whatever_the_next_policy_says() {
+    let held = entry(domain(1), Mode::Enforce, 365 * DAY, START);
+    let mut schedule = following(&held, 0, START);
+    let (used_at, now) = (START.plus_secs(100 * DAY), START.plus_secs(101 * DAY));
+    let mut used = held.clone();
+    assert!(used.touch(used_at));
+    schedule.handle_entry(&used, 0, used_at);
+    let outcome = refresh(&held, Answer::Policy(&text(Mode::Enforce, 365 * DAY)), now);
+    assert!(outcome.entry().last_used() < used_at);
+    assert_eq!(schedule.handle_outcome(&outcome, 0, now), None);
+    assert_eq!(schedule.poll_due(START.plus_secs(190 * DAY)), Some(domain(1)));
+}
+
 #[test]
 fn ok_times_hang_on_entropy_and_not_on_names() {
     // One entropy: two domains have the same times; two: one domain has different ones.
