@@ -258,7 +258,9 @@ fn why_bare(value: &str) -> &'static str {
 pub(super) fn comment(line: &Line<'_>) -> Option<Diagnostic> {
     let marks = ["#", "//", ";", "/*", "--", "<!--"];
     let text = line.text.trim_end();
-    marks.iter().any(|mark| text.starts_with(mark)).then(|| {
+    // A line around PEM is none: whoever has published a key must hear of that.
+    let is_comment = marks.iter().any(|mark| text.starts_with(mark)) && !text.starts_with("-----");
+    is_comment.then(|| {
         let message = "a line of comment; a policy has none";
         Diagnostic::new(Severity::Error, Code::Comment, Source::Policy, message)
             .at(line.start_place(), chars(text))

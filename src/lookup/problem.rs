@@ -166,6 +166,7 @@ impl core::fmt::Display for Because<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::failure::{CertificateFault, DnsFailureKind};
     use crate::policy::{MAX_POLICY_OCTETS, PolicyRef, Profile};
 
     #[test]
@@ -176,6 +177,33 @@ mod tests {
         assert_eq!(text(None), "the domain's MTA-STS record is malformed");
         let known = text(Some(RecordError::MissingId));
         assert_eq!(known, alloc::format!("{}: {}", text(None), RecordError::MissingId));
+    }
+
+    #[test]
+    fn err_each_problem_has_its_code_and_its_words_for_a_report() {
+        let (fetch, webpki) = (ResultType::StsPolicyFetchError, ResultType::StsWebpkiInvalid);
+        let (text, until): (Box<str>, _) = ("".into(), UnixTime::EPOCH);
+        let id = PolicyId::parse("1").unwrap();
+        let silence = DnsFailure::new(DnsFailureKind::Timeout);
+        let expired = FetchFailure::Certificate(CertificateFault::Expired);
+        let several = Problem::SeveralRecords { count: 2, text: text.clone() };
+        let malformed = Problem::RecordMalformed { error: None, text };
+        for (problem, code, result, reason) in [
+            (Problem::StoreUnreadable, "store-unreadable", fetch, "store-unreadable"),
+            (Problem::NotAwaited, "not-awaited", fetch, "not-awaited"),
+            (Problem::RecordAbsent, "record-absent", fetch, "dns-record-absent"),
+            (several, "several-records", fetch, "dns-several-records"),
+            (malformed, "record-malformed", fetch, "dns-record-malformed"),
+            (Problem::NoAnswer(None), "no-answer", fetch, "dns-no-answer"),
+            (Problem::NoAnswer(Some(silence)), "no-answer", fetch, "dns-timeout"),
+            (Problem::BackingOff { id, until }, "backing-off", fetch, "backing-off"),
+            (Problem::FetchLimited { until }, "fetch-limited", fetch, "fetch-limited"),
+            (Problem::Fetch(FetchFailure::Timeout), "policy-fetch", fetch, "timeout"),
+            (Problem::Fetch(expired), "policy-certificate", webpki, "certificate-expired"),
+        ] {
+            let words = (problem.code(), problem.result_type(), &*problem.reason_code());
+            assert_eq!(words, (code, result, reason));
+        }
     }
 
     #[test]

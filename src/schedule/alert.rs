@@ -135,19 +135,19 @@ mod tests {
 
     #[test]
     fn ok_alerts_come_at_the_second_failure_daily_and_at_each_stage() {
-        let life = 8 * DAY;
+        let life = 10 * DAY;
         let end = UnixTime::from_secs(100 * DAY);
         let mut failing = Failing::new(end.minus_secs(life));
         let mut alerts = Vec::new();
-        for hour in 0..8 * 24 {
+        for hour in 0..10 * 24 {
             let now = end.minus_secs(life).plus_secs(hour * HOUR);
             if failing.count(end.secs_since(now), life, now) {
                 alerts.push(hour);
             }
         }
-        // Half at hour 96, a quarter at 144, an eighth at 168: the daily ones count from them.
-        assert_eq!(alerts, [1, 25, 49, 73, 96, 120, 144, 168]);
-        assert_eq!(failing.failures, 8 * 24);
+        // Half at hour 120, a quarter at 180, an eighth at 210: the daily ones count from them.
+        assert_eq!(alerts, [1, 25, 49, 73, 97, 120, 144, 168, 180, 204, 210, 234]);
+        assert_eq!(failing.failures, 10 * 24);
     }
 
     #[test]

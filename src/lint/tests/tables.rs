@@ -28,6 +28,18 @@ pub(super) const POLICIES: &[(&str, Expected)] = &[
     ("v\0e\0r\0s\0i\0o\0n\0", &[("utf16", E)]),
     ("%PDF-1.4", &[("binary", E)]),
     ("-----BEGIN PRIVATE KEY-----\nAAAA\n", &[("pem", E)]),
+    (
+        "version: STSv1\nmode: none\nmax_age: 86400\n```\n-----BEGIN PRIVATE KEY-----\nAAAA\n\
+         -----END PRIVATE KEY-----\n-- the end\n",
+        &[
+            ("mode_none", N),
+            ("markdown", E),
+            ("pem", E),
+            ("bad_syntax", E),
+            ("bad_syntax", E),
+            ("comment", E),
+        ],
+    ),
     ("$TTL 300\n@ IN SOA a b 1\n", &[("zone_file", E)]),
     ("example.com. 300 IN MX 10 mail.example.com.\n", &[("zone_file", E)]),
     ("mx IN A 192.0.2.1\nmode IN A 192.0.2.2\n", &[("zone_file", E)]),

@@ -5,7 +5,7 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use crate::error::Place;
-use crate::lint::{LiveMx, against, policy, quoted, records};
+use crate::lint::{LiveMx, Severity, Source, against, policy, quoted, records};
 use crate::policy::{PolicyRef, Profile};
 
 /// A text, the code, what is said of it, the advice.
@@ -503,4 +503,12 @@ fn ok_what_is_quoted_is_clipped_and_shows_what_cannot_be_seen() {
     assert_eq!(quoted("a\u{200b}b"), "`a\\u{200b}b`");
     assert_eq!(quoted(&"ü".repeat(60)), format!("`{}`", "ü".repeat(60)));
     assert_eq!(quoted(&"ü".repeat(61)), format!("`{}…`", "ü".repeat(60)));
+}
+
+#[test]
+fn ok_severities_and_sources_have_names() {
+    let severities = [Severity::Note, Severity::Warning, Severity::Error];
+    assert_eq!(severities.map(|s| s.to_string()), ["note", "warning", "error"]);
+    let sources = [Source::Record, Source::Policy, Source::Mx];
+    assert_eq!(sources.map(|s| s.to_string()), ["record", "policy", "mx"]);
 }
