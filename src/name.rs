@@ -341,6 +341,7 @@ mod tests {
         let just = format!("{0}.{0}.{0}.{1}", "a".repeat(63), "a".repeat(52));
         let domain = PolicyDomain::parse(&just).unwrap();
         assert_eq!(domain.txt_name().len(), MAX_NAME);
+        assert_eq!(domain.policy_host(), format!("mta-sts.{just}"));
         let over = format!("{just}b");
         assert!(DnsName::parse(&over).is_ok());
         let longest = format!("{over}{}", "b".repeat(8));
