@@ -16,6 +16,7 @@ const MARK: &[u8] = b"MTASTS";
 /// # Panics
 /// Where one of these does not hold.
 pub fn entry(data: &[u8]) {
+    assert_eq!(sealed(fields_of(&plain())), plain(), "what is sealed here is read there");
     let mut entries = Vec::new();
     for part in split(data, &[0xff; 4]).take(3) {
         // What came out of no store at all.
@@ -59,11 +60,26 @@ fn sealed(fields: &[u8]) -> Vec<u8> {
     let name = domain.as_str().as_bytes();
     let length = u8::try_from(name.len()).expect("a name is short");
     let mut bytes = [MARK, &[1, length], name, fields].concat();
-    let sum = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |sum, octet| {
-        (sum ^ u64::from(*octet)).wrapping_mul(0x0100_0000_01b3)
-    });
+    let octets = bytes.len();
+    // As many zeros as make whole words, and at least one.
+    let filled = bytes.iter().copied().chain(std::iter::repeat_n(0, 8 - octets % 8));
+    let mut sum = 0xcbf2_9ce4_8422_2325_u64 ^ u64::try_from(octets).expect("small");
+    for word in filled.collect::<Vec<u8>>().chunks(8) {
+        sum ^= word.iter().fold(0, |word, octet| (word << 8) | u64::from(*octet));
+        sum = sum.wrapping_mul(0x0100_0000_01b3).rotate_left(32);
+    }
     bytes.extend(sum.to_be_bytes());
     bytes
+}
+
+fn plain() -> Vec<u8> {
+    Entry::new(domain(), UnixTime::from_secs(1)).to_bytes()
+}
+
+/// What [`sealed`] makes an entry's bytes of.
+fn fields_of(bytes: &[u8]) -> &[u8] {
+    let before = MARK.len() + 2 + domain().as_str().len();
+    &bytes[before..bytes.len() - 8]
 }
 
 fn join(a: &Entry, b: &Entry) -> Entry {
