@@ -2,10 +2,12 @@
 //!
 //! `benches/run` prints the table of PERFORMANCE.md: every section three times, each time in a
 //! process of its own. `benches/run scale` measures how cost and memory grow with the number of
-//! domains, and draws `docs/scale.svg`. `benches/run SECTION` runs one section once.
+//! domains, and draws `docs/scale.svg`. `benches/run instructions` counts instructions by valgrind.
+//! `benches/run SECTION` runs one section once.
 
 mod clients;
 mod held;
+mod instructions;
 mod makings;
 pub mod measure;
 mod memory;
@@ -31,18 +33,20 @@ const SECTIONS: [(&str, Section); 6] = [
     ("stores", stores::readings),
 ];
 
-/// Runs what the first argument names: a section, `scale`, or else the whole table.
+/// Runs what the arguments name: a section, `scale`, `instructions`, or else the whole table.
 ///
 /// # Errors
 /// There is no such section, or something could not be measured.
 pub fn run() -> Result<(), Anything> {
-    let argument = std::env::args().nth(1);
-    match argument.as_deref() {
-        None => table::print(&SECTIONS.map(|(name, _)| name)),
-        Some("scale") => scale::draw(),
-        Some("scale-point") => scale::point(std::env::args().nth(2)),
-        Some(name) => {
-            let section = SECTIONS.iter().find(|(section, _)| *section == name);
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match &arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] => table::print(&SECTIONS.map(|(name, _)| name)),
+        ["scale"] => scale::draw(),
+        ["scale-point", size] => scale::point(size),
+        ["instructions"] => instructions::print(),
+        ["repeat", work, times] => instructions::repeat(work, times),
+        [name, ..] => {
+            let section = SECTIONS.iter().find(|(section, _)| section == name);
             let (_, run) = section.ok_or_else(|| format!("no section is called {name}"))?;
             println!("{}", serde_json::to_string(&run()?)?);
             Ok(())

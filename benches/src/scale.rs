@@ -31,8 +31,8 @@ struct Point {
 }
 
 /// One size, in a process of its own.
-pub(crate) fn point(size: Option<String>) -> Result<(), Anything> {
-    let size: usize = size.ok_or("no size")?.parse()?;
+pub(crate) fn point(size: &str) -> Result<(), Anything> {
+    let size: usize = size.parse()?;
     let before = resident()?;
     let memory = filled(size)?;
     let octets = (resident()? - before) / size as f64;
