@@ -9,8 +9,11 @@ use std::time::{Duration, Instant};
 
 use crate::reading::{Goal, Reading};
 
-/// What counts the allocations of a call, in the program that counts and times nothing.
-pub static COUNTER: OnceLock<fn(&mut dyn FnMut()) -> u64> = OnceLock::new();
+/// Counts the allocations of a call.
+pub type Counter = fn(&mut dyn FnMut()) -> u64;
+
+/// In the program that counts and times nothing.
+pub static COUNTER: OnceLock<Counter> = OnceLock::new();
 
 const BATCH: Duration = Duration::from_micros(20);
 const ROUNDS: usize = 2_000;
