@@ -1,11 +1,14 @@
 //! What is told by `tracing`: who, what, how much time is left; never the text of a policy.
 #![cfg(all(feature = "tokio", feature = "sqlite", feature = "hickory-resolver"))]
 
+#[path = "support/lab_client.rs"]
+mod lab_client;
+
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use mta_sts_adapters::tokio::MtaSts;
-use mta_sts_adapters::{HickoryDns, Memory, PolicyDomain, Roots, Status};
+use mta_sts_adapters::{HickoryDns, Memory, PolicyDomain, Status};
 use mta_sts_testkit::lab::{DnsAnswer, Lab, Rcode, RecordType};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
@@ -53,15 +56,9 @@ async fn ok_what_happens_is_told_and_no_policy_is_shown() {
     let lab = Lab::start().expect("the lab starts");
     let published = lab.domain("a.example").mode("enforce").mx(["mx.a.example"]);
     published.publish();
-    let client = MtaSts::builder()
-        .store(Arc::new(Memory::default()))
-        .dns(HickoryDns::servers([lab.dns_addr()]))
-        .roots(Roots::GivenOnly)
-        .extra_root(lab.ca_pem())
-        .policy_port(lab.https_port())
-        .allow_private_addresses(true)
-        .build()
-        .expect("a client");
+    let client = MtaSts::builder().dns(HickoryDns::servers([lab.dns_addr()]));
+    let client = lab_client::trusting(client.store(Arc::new(Memory::default())), &lab);
+    let client = client.build().expect("a client");
     let domain = PolicyDomain::parse("a.example").expect("a domain");
 
     assert_eq!(client.policy_for(&domain).await.status(), Status::Found);

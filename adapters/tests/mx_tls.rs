@@ -2,6 +2,9 @@
 //! for the mail (RFC 8461 §4.2, §5).
 #![cfg(all(feature = "blocking", feature = "hickory-resolver"))]
 
+#[path = "support/lab_client.rs"]
+mod lab_client;
+
 use std::net::TcpStream;
 use std::time::Duration;
 
@@ -10,7 +13,7 @@ use mta_sts_adapters::delivery::{
     Attempt, Candidate, Delivery, Failure, FailureKind, Mx, Requirements, Verdict,
 };
 use mta_sts_adapters::rustls::ClientConnection;
-use mta_sts_adapters::{CertificateFault, HickoryDns, MxTls, PolicyDomain, Roots};
+use mta_sts_adapters::{CertificateFault, HickoryDns, MxTls, PolicyDomain};
 use mta_sts_testkit::lab::{Certificate, Fate, Https, Lab, Moment};
 
 const HOST: &str = "mx.example.com";
@@ -25,12 +28,7 @@ fn world(mode: &str) -> World {
     let lab = Lab::start().expect("the lab starts");
     lab.domain("example.com").mode(mode).mx([HOST]).publish();
     let dns = DnsThread::new(HickoryDns::servers([lab.dns_addr()])).expect("a thread");
-    let builder = MtaSts::builder()
-        .dns(dns)
-        .roots(Roots::GivenOnly)
-        .extra_root(lab.ca_pem())
-        .policy_port(lab.https_port())
-        .allow_private_addresses(true);
+    let builder = lab_client::trusting(MtaSts::builder().dns(dns), &lab);
     let tls = builder.mx_tls().expect("roots");
     let client = builder.build().expect("a client");
     let domain = PolicyDomain::parse("example.com").expect("a domain");

@@ -1,11 +1,14 @@
 //! The blocking client against a real DNS and HTTPS server on loopback.
 #![cfg(all(feature = "blocking", feature = "hickory-resolver"))]
 
+#[path = "../support/lab_client.rs"]
+mod lab_client;
+
 use std::thread;
 use std::time::Duration;
 
 use mta_sts_adapters::blocking::{Builder, DnsThread, MtaSts};
-use mta_sts_adapters::{HickoryDns, PolicyDomain, Roots, Status};
+use mta_sts_adapters::{HickoryDns, PolicyDomain, Status};
 use mta_sts_testkit::lab::{DnsAnswer, Gate, Lab, RecordType};
 
 const HOST: &str = "mta-sts.example.com";
@@ -13,12 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 fn builder(lab: &Lab) -> Builder {
     let dns = DnsThread::new(HickoryDns::servers([lab.dns_addr()])).expect("a thread");
-    MtaSts::builder()
-        .dns(dns)
-        .roots(Roots::GivenOnly)
-        .extra_root(lab.ca_pem())
-        .policy_port(lab.https_port())
-        .allow_private_addresses(true)
+    lab_client::trusting(MtaSts::builder().dns(dns), lab)
 }
 
 fn domain() -> PolicyDomain {

@@ -2,6 +2,8 @@
 //! nobody else loses by it, and nothing stays behind.
 #![cfg(all(feature = "tokio", feature = "hickory-resolver"))]
 
+#[path = "../support/lab_client.rs"]
+mod lab_client;
 mod machine;
 mod polls;
 mod steps;

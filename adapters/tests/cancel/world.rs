@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use mta_sts_adapters::tokio::{Builder, MtaSts};
 use mta_sts_adapters::{
-    BoxFuture, HickoryDns, Lookup, Memory, Outcome, PolicyDomain, Recheck, Roots, Status, UnixTime,
+    BoxFuture, HickoryDns, Lookup, Memory, Outcome, PolicyDomain, Recheck, Status, UnixTime,
     system_clock,
 };
 use mta_sts_testkit::lab::{Lab, RecordType};
@@ -13,6 +13,7 @@ use tokio::runtime::{self, Handle, Runtime};
 use tokio::task::yield_now;
 use tokio::time::timeout;
 
+use crate::lab_client::trusting;
 use crate::wire::{PATIENCE, Watched, Wire, relay};
 
 /// The TTL of the records, in seconds.
@@ -131,12 +132,7 @@ impl<'a> World<'a> {
 
 /// A client's builder that asks the lab and trusts it.
 pub(crate) fn builder(lab: &Lab) -> Builder {
-    MtaSts::builder()
-        .dns(HickoryDns::servers([lab.dns_addr()]))
-        .roots(Roots::GivenOnly)
-        .extra_root(lab.ca_pem())
-        .policy_port(lab.https_port())
-        .allow_private_addresses(true)
+    trusting(MtaSts::builder().dns(HickoryDns::servers([lab.dns_addr()])), lab)
 }
 
 /// Until the runtime has no task but the one that waits here.

@@ -3,10 +3,11 @@
 use mta_sts_adapters::delivery::{Delivery, Mx, Requirements, Retry};
 use mta_sts_adapters::schedule::Alert;
 use mta_sts_adapters::{
-    BuildError, Builder, DnsFailure, HickoryDns, Outcome, PolicyDomain, Roots, Snapshot, blocking,
-    tokio,
+    BuildError, Builder, DnsFailure, HickoryDns, Outcome, PolicyDomain, Snapshot, blocking, tokio,
 };
 use mta_sts_testkit::lab::Lab;
+
+use crate::lab_client::trusting;
 
 /// A client.
 pub(crate) trait Driver: Clone + Send + 'static {
@@ -32,11 +33,7 @@ pub(crate) trait Driver: Clone + Send + 'static {
 
     /// A builder that asks the lab and trusts it.
     fn builder(lab: &Lab) -> Builder<Self::Dns, Self::Https> {
-        Self::resolver(lab)
-            .roots(Roots::GivenOnly)
-            .extra_root(lab.ca_pem())
-            .policy_port(lab.https_port())
-            .allow_private_addresses(true)
+        trusting(Self::resolver(lab), lab)
     }
 }
 

@@ -6,6 +6,8 @@ mod bounds;
 mod counting;
 mod delivery;
 mod drivers;
+#[path = "../support/lab_client.rs"]
+mod lab_client;
 mod patience;
 mod refreshing;
 

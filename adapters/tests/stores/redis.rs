@@ -3,6 +3,9 @@
 #[cfg(all(feature = "tokio", feature = "hickory-resolver"))]
 mod client;
 mod keys;
+#[cfg(all(feature = "tokio", feature = "hickory-resolver"))]
+#[path = "../support/lab_client.rs"]
+mod lab_client;
 mod outage;
 mod server;
 #[cfg(feature = "redis-tls")]

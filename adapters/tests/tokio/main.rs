@@ -2,18 +2,15 @@
 #![cfg(all(feature = "tokio", feature = "hickory-resolver"))]
 
 mod client;
+#[path = "../support/lab_client.rs"]
+mod lab_client;
 mod stores;
 
+use mta_sts_adapters::HickoryDns;
 use mta_sts_adapters::tokio::{Builder, MtaSts};
-use mta_sts_adapters::{HickoryDns, Roots};
 use mta_sts_testkit::lab::Lab;
 
 /// A client's builder that asks the lab and trusts it.
 fn builder(lab: &Lab) -> Builder {
-    MtaSts::builder()
-        .dns(HickoryDns::servers([lab.dns_addr()]))
-        .roots(Roots::GivenOnly)
-        .extra_root(lab.ca_pem())
-        .policy_port(lab.https_port())
-        .allow_private_addresses(true)
+    lab_client::trusting(MtaSts::builder().dns(HickoryDns::servers([lab.dns_addr()])), lab)
 }

@@ -3,21 +3,15 @@
 use std::sync::Arc;
 
 use mta_sts_adapters::tokio::MtaSts;
-use mta_sts_adapters::{HickoryDns, PolicyDomain, Redis, Roots, Status, Store};
+use mta_sts_adapters::{HickoryDns, PolicyDomain, Redis, Status, Store};
 use mta_sts_testkit::lab::Lab;
 
+use super::lab_client::trusting;
 use super::server::Server;
 
 fn client(lab: &Lab, store: &Arc<Redis>) -> MtaSts {
-    MtaSts::builder()
-        .dns(HickoryDns::servers([lab.dns_addr()]))
-        .roots(Roots::GivenOnly)
-        .extra_root(lab.ca_pem())
-        .policy_port(lab.https_port())
-        .allow_private_addresses(true)
-        .store(Arc::clone(store))
-        .build()
-        .expect("a client")
+    let builder = MtaSts::builder().dns(HickoryDns::servers([lab.dns_addr()]));
+    trusting(builder.store(Arc::clone(store)), lab).build().expect("a client")
 }
 
 /// Once the server is back and no longer left alone; bounded.

@@ -1,0 +1,13 @@
+//! A client of the lab.
+
+use mta_sts_adapters::{Builder, Roots};
+use mta_sts_testkit::lab::Lab;
+
+/// Trusts the lab and no other, and fetches from it.
+pub(crate) fn trusting<D: ?Sized, H: ?Sized>(builder: Builder<D, H>, lab: &Lab) -> Builder<D, H> {
+    builder
+        .roots(Roots::GivenOnly)
+        .extra_root(lab.ca_pem())
+        .policy_port(lab.https_port())
+        .allow_private_addresses(true)
+}
