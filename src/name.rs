@@ -47,14 +47,18 @@ impl DnsName {
         &self.0
     }
 
-    /// The name with its A-labels shown as U-labels, for people to read; a label that IDNA
-    /// refuses stays as it is.
+    /// The name for people to read: its U-labels where [`parse`](Self::parse) reads them back as
+    /// this very name, and else its A-labels.
+    ///
+    /// So two names that differ never look the same, and what is shown can be copied back. A name
+    /// with one label that IDNA refuses, such as `xn--a`, keeps all its A-labels.
     ///
     /// ```
     /// use mta_sts::DnsName;
     ///
     /// let name = DnsName::parse("mx.xn--mnchen-3ya.example")?;
     /// assert_eq!(name.to_unicode(), "mx.münchen.example");
+    /// assert_eq!(DnsName::parse("mx.xn--a.example")?.to_unicode(), "mx.xn--a.example");
     /// # Ok::<(), mta_sts::NameError>(())
     /// ```
     #[cfg(feature = "idna")]
@@ -118,7 +122,7 @@ impl PolicyDomain {
         DnsName(self.as_str().into())
     }
 
-    /// The domain with its A-labels shown as U-labels, for people to read.
+    /// The domain for people to read: see [`DnsName::to_unicode`].
     #[cfg(feature = "idna")]
     pub fn to_unicode(&self) -> String {
         to_unicode(self.as_str())
@@ -163,7 +167,12 @@ text_traits!(PolicyDomain);
 
 #[cfg(feature = "idna")]
 fn to_unicode(name: &str) -> String {
-    idna::domain_to_unicode(name).0
+    // IDNA judges a name as a whole (RFC 5893 §2), so one refused label leaves no U-label: text of
+    // both would not be read again.
+    match idna::domain_to_unicode(name) {
+        (shown, Ok(())) if normal_form("", &shown).is_ok_and(|read| &*read == name) => shown,
+        _ => name.into(),
+    }
 }
 
 /// The normal form of `text`, behind `prefix`.
@@ -286,6 +295,8 @@ mod arbitrary_names {
 mod tests {
     use super::*;
     use alloc::format;
+    #[cfg(feature = "idna")]
+    use proptest::prelude::*;
 
     #[test]
     fn ok_normal_forms() {
@@ -363,6 +374,59 @@ mod tests {
         assert_eq!(DnsName::parse("１.２.３.４"), Err(NameError::Address));
         assert_eq!(DnsName::parse("é-.example"), Err(NameError::Idna));
         assert_eq!(DnsName::parse("a\u{200b}\u{ad}\u{fffd}.example"), Err(NameError::Idna));
+    }
+
+    /// Labels that an attacker may choose: Punycode that decodes to nothing, to what IDNA refuses,
+    /// to the text of another label, or to letters of the other direction.
+    #[cfg(feature = "idna")]
+    fn hostile_label() -> impl Strategy<Value = String> {
+        let decoded = prop_oneof![
+            "[a-z]{0,3}[äßéλя例אب٣\u{200d}\u{200b}\u{fffd}\u{ad}]{1,3}[a-z0-9-]{0,2}",
+            "[ÄÉΛЯⅣ①ﬁ½℀Ａ。．]{1,2}[a-z]{0,2}",
+        ];
+        let encoded = decoded.prop_filter_map("Punycode of some label", |text| {
+            idna::punycode::encode_str(&text).map(|ascii| format!("xn--{ascii}"))
+        });
+        prop_oneof!["xn--[a-z0-9-]{0,8}", encoded, "[a-z0-9_-]{1,4}", "xn-{0,3}[a-z]{0,2}"]
+    }
+
+    #[cfg(feature = "idna")]
+    proptest! {
+        #[test]
+        fn unicode_form_reads_back_as_the_same_name(
+            labels in proptest::collection::vec(hostile_label(), 1..4),
+        ) {
+            let Ok(name) = DnsName::parse(&labels.join(".")) else { return Ok(()) };
+            let shown = name.to_unicode();
+            prop_assert_eq!(DnsName::parse(&shown), Ok(name.clone()), "{}", shown);
+            let domain = PolicyDomain::parse(name.as_str()).unwrap();
+            prop_assert_eq!(domain.to_unicode(), shown);
+        }
+
+        #[test]
+        fn names_that_differ_are_shown_differently(a in hostile_label(), b in hostile_label()) {
+            let (Ok(a), Ok(b)) = (DnsName::parse(&a), DnsName::parse(&b)) else { return Ok(()) };
+            prop_assert_eq!(a.to_unicode() == b.to_unicode(), a == b, "{} {}", a, b);
+        }
+    }
+
+    #[cfg(feature = "idna")]
+    #[test]
+    fn refused_labels_are_shown_as_a_labels() {
+        let names = [
+            "xn--a",
+            "xn--0",
+            "xn--a-xda",
+            "xn--a-ecp",
+            "xn--mnchen-3ya.xn--a.example",
+            // "é-", which no U-label is, and a right-to-left label beside one that begins with a
+            // digit (RFC 5893 §2).
+            "xn----9fa.example",
+            "xn--9dbne9b.1a",
+        ];
+        for name in names {
+            assert_eq!(DnsName::parse(name).unwrap().to_unicode(), name);
+        }
     }
 
     #[cfg(not(feature = "idna"))]
