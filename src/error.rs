@@ -8,6 +8,8 @@
 
 use thiserror::Error;
 
+use crate::name::DnsName;
+
 /// Why text is not a name: [`DnsName::parse`](crate::DnsName::parse),
 /// [`PolicyDomain::parse`](crate::PolicyDomain::parse).
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -42,9 +44,20 @@ pub enum NameError {
     /// A label that begins or ends with a hyphen.
     #[error("a label may not begin or end with a hyphen")]
     Hyphen,
-    /// An IP address or an address literal (RFC 8461 §3.4: no policy can belong to it).
+    /// An IP address, an address literal, or either with a port: no policy can belong to it
+    /// (RFC 8461 §3.4).
     #[error("expected a domain name, found an address")]
     Address,
+    /// A name with brackets, a port or both around it, as configurations write a next hop:
+    /// `[relay.example]:587`. A policy can belong to `host` (RFC 8461 §3.4), so the caller looks
+    /// that up and never takes the text for an address.
+    #[error(
+        "expected a domain name alone, found a next hop: look up `{host}`, without brackets and port"
+    )]
+    NextHop {
+        /// The name inside.
+        host: DnsName,
+    },
     /// U-labels that IDNA refuses.
     #[error("a label is not valid under IDNA")]
     Idna,

@@ -5,11 +5,14 @@
 use alloc::string::String;
 use alloc::sync::Arc;
 use core::fmt;
+use core::net::IpAddr;
 
 use crate::error::NameError;
 
 /// Octets of a domain name in text form, without the trailing dot (RFC 1035 §2.3.4).
 const MAX_NAME: usize = 253;
+/// Bytes of the name of a service (RFC 6335 §5.1).
+const MAX_SERVICE: usize = 15;
 /// Octets of a label (RFC 1035 §2.3.4).
 const MAX_LABEL: usize = 63;
 /// What the TXT record's name begins with; the Policy Host's begins with all but the underscore.
@@ -86,6 +89,19 @@ impl DnsName {
 /// assert_eq!(domain.policy_host(), "mta-sts.example.com");
 /// assert!(PolicyDomain::parse("[192.0.2.1]").is_err());
 /// # Ok::<(), mta_sts::NameError>(())
+/// ```
+///
+/// A next hop as configurations write it has brackets or a port around its name. The name has a
+/// policy, and only an address has none, so the errors tell the two apart:
+/// ```
+/// use mta_sts::{NameError, PolicyDomain};
+///
+/// let Err(NameError::NextHop { host }) = PolicyDomain::parse("[relay.example]:587") else {
+///     panic!("the name has a policy of its own")
+/// };
+/// assert_eq!(PolicyDomain::parse(host.as_str())?.as_str(), "relay.example");
+/// assert_eq!(PolicyDomain::parse("[192.0.2.1]:587"), Err(NameError::Address));
+/// # Ok::<(), NameError>(())
 /// ```
 // The text is the TXT record's name: the other two names are its tails.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -177,10 +193,53 @@ fn to_unicode(name: &str) -> String {
 
 /// The normal form of `text`, behind `prefix`.
 fn normal_form(prefix: &str, text: &str) -> Result<Arc<str>, NameError> {
-    if text.starts_with('[') {
-        // RFC 8461 §3.4: an address literal has no policy.
-        return Err(NameError::Address);
+    alone(prefix, text).map_err(|error| next_hop(text).unwrap_or(error))
+}
+
+/// The error for an address, and for a name with brackets or a port around it; `None` for any other
+/// text.
+fn next_hop(text: &str) -> Option<NameError> {
+    if text.parse::<IpAddr>().is_ok() {
+        return Some(NameError::Address);
     }
+    let (host, port) = match text.strip_prefix('[') {
+        Some(inside) => inside.split_once(']')?,
+        None => text.split_at_checked(text.find(':')?)?,
+    };
+    let has_port = match port.strip_prefix(':') {
+        Some(port) => is_service(port),
+        None => port.is_empty(),
+    };
+    if !has_port {
+        return None;
+    }
+    // RFC 8461 §3.4: an address literal has no policy.
+    if text.starts_with('[') && is_literal(host) {
+        return Some(NameError::Address);
+    }
+    match alone("", host) {
+        Ok(host) => Some(NameError::NextHop { host: DnsName(host) }),
+        Err(NameError::Address) => Some(NameError::Address),
+        Err(_) => None,
+    }
+}
+
+/// Returns `true` for a port's number or the name of a service (RFC 6335 §5.1).
+fn is_service(text: &str) -> bool {
+    (1..=MAX_SERVICE).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+}
+
+/// Returns `true` for the inside of an address literal (RFC 5321 §4.1.3). Of its tags only `IPv6` is
+/// registered.
+fn is_literal(inside: &str) -> bool {
+    let is_tagged =
+        inside.split_at_checked(5).is_some_and(|(tag, _)| tag.eq_ignore_ascii_case("IPv6:"));
+    is_tagged || inside.parse::<IpAddr>().is_ok()
+}
+
+/// The normal form of `text`, which is to be a name without anything around it.
+fn alone(prefix: &str, text: &str) -> Result<Arc<str>, NameError> {
     if text.is_ascii() {
         return lower_case(prefix, text);
     }
@@ -324,13 +383,24 @@ mod tests {
             (".example.com", NameError::EmptyLabel),
             ("a..b", NameError::EmptyLabel),
             ("a.b..", NameError::EmptyLabel),
-            ("example.com:8443", NameError::Character { found: ':', column: 12 }),
+            ("example.com:", NameError::Character { found: ':', column: 12 }),
+            ("example.com:80/", NameError::Character { found: ':', column: 12 }),
+            ("https://example.com", NameError::Character { found: ':', column: 6 }),
+            ("user:secret@example", NameError::Character { found: ':', column: 5 }),
+            ("[example.com", NameError::Character { found: '[', column: 1 }),
+            ("[example.com]x", NameError::Character { found: '[', column: 1 }),
+            ("[example.com]:", NameError::Character { found: '[', column: 1 }),
+            ("[example.com]:80:80", NameError::Character { found: '[', column: 1 }),
+            ("[example.com:80]", NameError::Character { found: '[', column: 1 }),
+            ("[relay:25]", NameError::Character { found: '[', column: 1 }),
+            ("[[example.com]]", NameError::Character { found: '[', column: 1 }),
+            ("[a..b]:25", NameError::Character { found: '[', column: 1 }),
+            ("[]", NameError::Character { found: '[', column: 1 }),
             ("example.com/x", NameError::Character { found: '/', column: 12 }),
             ("a@b", NameError::Character { found: '@', column: 2 }),
             ("a b", NameError::Character { found: ' ', column: 2 }),
             ("a\r\nb", NameError::Character { found: '\r', column: 2 }),
             ("*.example.com", NameError::Character { found: '*', column: 1 }),
-            ("2001:db8::1", NameError::Character { found: ':', column: 5 }),
             ("-a.example", NameError::Hyphen),
             ("a-.example", NameError::Hyphen),
             ("192.0.2.1", NameError::Address),
@@ -344,6 +414,56 @@ mod tests {
         ];
         for (text, expected) in cases {
             assert_eq!(DnsName::parse(text), Err(expected), "{text:?}");
+        }
+    }
+
+    /// The ways in which a next hop is written around its name or address, as Postfix has them.
+    const NEXT_HOPS: [(&str, &str); 5] =
+        [("[", "]"), ("", ":587"), ("[", "]:587"), ("", ":submission"), ("[", "]:smtp")];
+
+    #[test]
+    fn next_hop_names_the_host_to_look_up() {
+        let longest = format!("{0}.{0}.{0}.{1}", "a".repeat(63), "a".repeat(61));
+        for host in ["relay.example", "Relay.Example.", "localhost", "mx_1.example", &longest] {
+            let expected = NameError::NextHop { host: DnsName::parse(host).unwrap() };
+            for (before, after) in NEXT_HOPS {
+                let text = format!("{before}{host}{after}");
+                assert_eq!(DnsName::parse(&text), Err(expected.clone()), "{text}");
+                assert_eq!(PolicyDomain::parse(&text), Err(expected.clone()), "{text}");
+            }
+        }
+        let error = DnsName::parse("[relay.example]:587").unwrap_err();
+        let said = "expected a domain name alone, found a next hop: look up `relay.example`, \
+                    without brackets and port";
+        assert_eq!(alloc::string::ToString::to_string(&error), said);
+    }
+
+    #[cfg(feature = "idna")]
+    #[test]
+    fn next_hop_may_have_u_labels() {
+        let host = DnsName::parse("relay.münchen.example").unwrap();
+        for (before, after) in NEXT_HOPS {
+            let text = format!("{before}relay.MÜNCHEN.example{after}");
+            let expected = NameError::NextHop { host: host.clone() };
+            assert_eq!(PolicyDomain::parse(&text), Err(expected), "{text}");
+        }
+        assert!(matches!(DnsName::parse("[אב]:25"), Err(NameError::NextHop { .. })));
+    }
+
+    #[test]
+    fn address_is_no_next_hop_with_a_policy() {
+        let bare = ["192.0.2.1", "1", "0x7f.1", "2001:db8::1", "::1", "::ffff:192.0.2.1"];
+        let bracketed = ["[192.0.2.1]", "[2001:db8::1]", "[IPv6:2001:db8::1]", "[ipv6:::1]"];
+        for text in bare.iter().chain(&bracketed) {
+            assert_eq!(DnsName::parse(text), Err(NameError::Address), "{text}");
+            assert_eq!(PolicyDomain::parse(text), Err(NameError::Address), "{text}");
+        }
+        for text in ["192.0.2.1", "1", "0x7f.1", "2001:db8::1", "IPv6:2001:db8::1"] {
+            let text = format!("[{text}]:587");
+            assert_eq!(DnsName::parse(&text), Err(NameError::Address), "{text}");
+        }
+        for text in ["192.0.2.1:587", "192.0.2.1:smtp", "1:25"] {
+            assert_eq!(DnsName::parse(text), Err(NameError::Address), "{text}");
         }
     }
 

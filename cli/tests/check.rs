@@ -374,6 +374,20 @@ fn err_wrong_usage_prints_nothing_on_standard_output() {
 }
 
 #[test]
+fn next_hop_in_brackets_is_told_from_an_address() {
+    for (domain, expected) in [
+        ("[relay.example]:587", "look up `relay.example`"),
+        ("relay.example:587", "look up `relay.example`"),
+        ("[192.0.2.1]:587", "found an address"),
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mta-sts"));
+        let output = run(command.args(["check", domain]));
+        assert_eq!(exit(&output), 64, "{domain}");
+        assert!(text(&output.stderr).contains(expected), "{domain}: {}", text(&output.stderr));
+    }
+}
+
+#[test]
 fn err_what_a_terminal_would_obey_is_never_printed() {
     let world = World::new();
     let hidden = |text: &str| text.chars().any(|c| c.is_control() && c != '\n' || c == '\u{202e}');

@@ -2,8 +2,8 @@
 
 use mta_sts::lookup::Head;
 use mta_sts::{
-    CertificateFault, FetchFailure, Held, Limits, Lookup, Mode, PolicyDomain, PolicyHostVerified,
-    Profile, Recheck, ResultType, Status, Step, Urgency,
+    CertificateFault, FetchFailure, Held, Limits, Lookup, Mode, NameError, PolicyDomain,
+    PolicyHostVerified, Profile, Recheck, ResultType, Status, Step, Urgency,
 };
 use mta_sts_testkit::script::{self, HttpsAnswer, TxtAnswer, policy_text};
 
@@ -420,7 +420,17 @@ fn s3_3_a_failing_refresh_is_an_alert_unless_the_mode_is_none() {
 #[test]
 fn s3_4_no_policy_belongs_to_an_address_literal() {
     for literal in ["[192.0.2.1]", "192.0.2.1", "[IPv6:2001:db8::1]", "2001:db8::1"] {
-        assert!(PolicyDomain::parse(literal).is_err(), "{literal}");
+        assert_eq!(PolicyDomain::parse(literal), Err(NameError::Address), "{literal}");
+    }
+}
+
+#[test]
+fn s3_4_a_smart_host_in_brackets_is_no_address_literal() {
+    for next_hop in ["[relay.example]", "relay.example:587", "[relay.example]:587"] {
+        let Err(NameError::NextHop { host }) = PolicyDomain::parse(next_hop) else {
+            panic!("{next_hop}");
+        };
+        assert_eq!(host.as_str(), "relay.example");
     }
 }
 
