@@ -281,6 +281,11 @@ impl Policy {
     pub fn matches(&self, host: &DnsName) -> bool {
         self.matching(host).is_some()
     }
+
+    /// Returns `true` if both are clones of one policy, which then need not be compared.
+    pub(crate) fn is_clone_of(&self, other: &Self) -> bool {
+        self.text.is_clone_of(&other.text)
+    }
 }
 
 impl From<PolicyRef<'_>> for Policy {

@@ -57,6 +57,11 @@ impl Indexed {
         self.all.get(..self.text_octets).unwrap_or_default()
     }
 
+    /// Returns `true` if both lie in the same piece of memory.
+    pub(super) fn is_clone_of(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.all, &other.all)
+    }
+
     /// All patterns, in the order of the text.
     pub(super) fn patterns(&self) -> impl ExactSizeIterator<Item = MxPattern<'_>> {
         self.index().map(|entry| self.pattern(entry))

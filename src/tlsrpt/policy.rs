@@ -1,9 +1,14 @@
 //! The policy that was applied to a session, as a report names it (RFC 8460 §4.4, §4.5).
 
-use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::cmp::Ordering;
+use core::fmt;
+use core::hash::{Hash, Hasher};
 
 use super::text::{Lines, Named};
 use crate::lookup::{Decision, Outcome, Problem};
+use crate::mx::MxPattern;
 use crate::name::{DnsName, PolicyDomain};
 use crate::policy::{Mode, Policy};
 
@@ -45,14 +50,15 @@ impl PolicyType {
     }
 }
 
-impl core::fmt::Display for PolicyType {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+impl fmt::Display for PolicyType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
     }
 }
 
 /// The policy that was applied to sessions with a domain, as a report names it
-/// (RFC 8460 §4.4, §4.5). It shares the text of the policy that it is made from.
+/// (RFC 8460 §4.4, §4.5). It shares the text of the policy that it is made from: making and cloning
+/// one takes the memory of the domain's name, however long the policy is.
 ///
 /// ```
 /// use mta_sts::tlsrpt::{PolicyType, ReportedPolicy};
@@ -69,12 +75,24 @@ impl core::fmt::Display for PolicyType {
 /// assert_eq!(reported.mx_host().collect::<Vec<_>>(), ["*.example.com"]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone)]
 pub struct ReportedPolicy {
-    pub(super) policy_domain: Box<str>,
+    pub(super) policy_domain: Arc<str>,
     pub(super) policy_type: Named<PolicyType>,
-    pub(super) policy_string: Lines,
-    pub(super) mx_host: Lines,
+    pub(super) published: Published,
+}
+
+/// The publication of a domain, as it is kept. Clones share it.
+#[derive(Clone)]
+pub(super) enum Published {
+    /// A policy: the one that is held, not a copy.
+    Policy(Policy),
+    /// Other text, or text that a report was read from.
+    Text { policy_string: Lines, mx_host: Lines },
+}
+
+impl Published {
+    const NOTHING: Self = Self::Text { policy_string: Lines::EMPTY, mx_host: Lines::EMPTY };
 }
 
 impl ReportedPolicy {
@@ -82,8 +100,7 @@ impl ReportedPolicy {
         Self {
             policy_domain: domain.as_str().into(),
             policy_type: Named::Known(policy_type),
-            policy_string: Lines::default(),
-            mx_host: Lines::default(),
+            published: Published::NOTHING,
         }
     }
 
@@ -93,8 +110,7 @@ impl ReportedPolicy {
         match policy.filter(|policy| policy.mode() != Mode::None) {
             None => Self::new(domain, PolicyType::NoPolicyFound),
             Some(policy) => Self {
-                policy_string: Lines::of(policy.as_str().into()),
-                mx_host: Lines::collect(policy.mx().map(crate::mx::MxPattern::as_str)),
+                published: Published::Policy(policy.clone()),
                 ..Self::new(domain, PolicyType::Sts)
             },
         }
@@ -129,7 +145,10 @@ impl ReportedPolicy {
         };
         match announced {
             Some(text) => Self {
-                policy_string: Lines::collect(text.into_iter().flat_map(|text| text.lines())),
+                published: Published::Text {
+                    policy_string: Lines::collect(text.into_iter().flat_map(|text| text.lines())),
+                    mx_host: Lines::EMPTY,
+                },
                 ..Self::new(domain, PolicyType::Sts)
             },
             None => Self::applied(domain, outcome.policy().map(crate::HeldPolicy::policy)),
@@ -162,8 +181,10 @@ impl ReportedPolicy {
         records: impl IntoIterator<Item = &'r str>,
     ) -> Self {
         Self {
-            policy_string: Lines::collect(records.into_iter()),
-            mx_host: Lines::collect(core::iter::once(mx.as_str())),
+            published: Published::Text {
+                policy_string: Lines::collect(records.into_iter()),
+                mx_host: Lines::collect(core::iter::once(mx.as_str())),
+            },
             ..Self::new(domain, PolicyType::Tlsa)
         }
     }
@@ -183,7 +204,10 @@ impl ReportedPolicy {
 
     /// The policy as it was published: its lines, or its TLSA records.
     pub fn policy_string(&self) -> impl Iterator<Item = &str> {
-        self.policy_string.iter()
+        match &self.published {
+            Published::Policy(policy) => policy.as_str().lines(),
+            Published::Text { policy_string, .. } => policy_string.iter(),
+        }
     }
 
     /// The Policy Domain, as A-labels where this crate made it; empty where a report that was read
@@ -194,6 +218,68 @@ impl ReportedPolicy {
 
     /// The patterns of MX hosts, of the policy; or the MX host that the TLSA records belong to.
     pub fn mx_host(&self) -> impl Iterator<Item = &str> {
-        self.mx_host.iter()
+        let (policy, text) = match &self.published {
+            Published::Policy(policy) => (Some(policy), None),
+            Published::Text { mx_host, .. } => (None, Some(mx_host)),
+        };
+        let patterns = policy.into_iter().flat_map(Policy::mx).map(MxPattern::as_str);
+        patterns.chain(text.into_iter().flat_map(Lines::iter))
+    }
+
+    /// Returns `true` if both hold one policy in one piece of memory, so that nothing need be
+    /// compared.
+    fn shares_policy(&self, other: &Self) -> bool {
+        match (&self.published, &other.published) {
+            (Published::Policy(a), Published::Policy(b)) => a.is_clone_of(b),
+            _ => false,
+        }
+    }
+}
+
+/// Two are equal if a report names them alike, however they were made.
+impl PartialEq for ReportedPolicy {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for ReportedPolicy {}
+
+impl PartialOrd for ReportedPolicy {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for ReportedPolicy {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let domain = self.policy_domain.cmp(&other.policy_domain);
+        domain.then_with(|| self.policy_type.cmp(&other.policy_type)).then_with(|| {
+            if self.shares_policy(other) {
+                return Ordering::Equal;
+            }
+            let lines = self.policy_string().cmp(other.policy_string());
+            lines.then_with(|| self.mx_host().cmp(other.mx_host()))
+        })
+    }
+}
+
+impl Hash for ReportedPolicy {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.policy_domain.hash(state);
+        self.policy_type.hash(state);
+        self.policy_string().for_each(|line| line.hash(state));
+        self.mx_host().for_each(|host| host.hash(state));
+    }
+}
+
+impl fmt::Debug for ReportedPolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReportedPolicy")
+            .field("policy_domain", &self.policy_domain)
+            .field("policy_type", &self.policy_type_str())
+            .field("policy_string", &self.policy_string().collect::<Vec<_>>())
+            .field("mx_host", &self.mx_host().collect::<Vec<_>>())
+            .finish_non_exhaustive()
     }
 }

@@ -1,13 +1,15 @@
 //! What a report is made of, and its names on the way.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use mta_sts::tlsrpt::{
     DateRange, DateRangeError, FailureDetails, MAX_POLICIES, PolicyType, Report, ReportError,
     ReportFormat, ReportedPolicy, Tally,
 };
-use mta_sts::{DnsName, PolicyDomain, ResultType, UnixTime};
+use mta_sts::{DnsName, Policy, PolicyDomain, Profile, ResultType, UnixTime};
 
 use super::json::read_with;
-use super::{day, domain, report, tally};
+use super::{NONE, TESTING, day, domain, report, tally};
 
 #[test]
 fn err_a_report_without_what_it_needs_has_an_error_for_each() {
@@ -67,6 +69,61 @@ fn ok_tallies_of_one_policy_become_one_entry() {
     let [one] = report.policies() else { panic!("one policy was used") };
     assert_eq!((one.total_successful_session_count(), one.total_failure_session_count()), (2, 1));
     assert_eq!(one.failure_details().len(), 1);
+}
+
+/// The policy as a report brings it.
+fn carried(policy: &ReportedPolicy) -> ReportedPolicy {
+    let mut tally = Tally::new(policy.clone());
+    tally.succeeded();
+    let json = serde_json::to_string(&report([tally])).unwrap();
+    let read: Report = serde_json::from_str(&json).unwrap();
+    read.policies()[0].policy().clone()
+}
+
+fn hash(value: &impl Hash) -> u64 {
+    let mut state = DefaultHasher::new();
+    value.hash(&mut state);
+    state.finish()
+}
+
+#[test]
+fn policies_that_a_report_names_alike_are_equal_however_made() {
+    let texts = [
+        TESTING,
+        "version: STSv1\nmode: testing\nmx: *.example.com\nmax_age: 86400",
+        "version: STSv1\nmode: testing\nmx: *.example.com\nmax_age: 86400\n\n",
+        "version: STSv1\nmode: testing\nmx: *.example.com.\nmax_age: 86400\n",
+        "version: STSv1\nmode: testing\nmx: *.example.net\nmax_age: 86400\n",
+        "version: STSv1\nmode: testing\nmax_age: 86400\nmx: *.example.com\n",
+        NONE,
+    ];
+    let other = PolicyDomain::parse("example.net").unwrap();
+    let mut all = vec![
+        ReportedPolicy::applied(&domain(), None),
+        ReportedPolicy::tlsa(&domain(), &DnsName::parse("mx.example.com").unwrap(), ["3 1 1 00"]),
+    ];
+    for text in texts {
+        // Both parses: equal texts in different pieces of memory.
+        for _ in 0..2 {
+            let policy = Policy::parse(text.as_bytes(), Profile::Tolerant).unwrap();
+            all.push(ReportedPolicy::applied(&domain(), Some(&policy)));
+            all.push(ReportedPolicy::applied(&other, Some(&policy)));
+        }
+    }
+    all.extend(all.clone().iter().map(carried));
+    let named = |policy: &ReportedPolicy| {
+        let lines: Vec<_> = policy.policy_string().map(str::to_owned).collect();
+        let hosts: Vec<_> = policy.mx_host().map(str::to_owned).collect();
+        (policy.policy_domain().to_owned(), policy.policy_type(), lines, hosts)
+    };
+    for a in &all {
+        assert_eq!(&carried(a), a);
+        for b in &all {
+            assert_eq!(a == b, named(a) == named(b), "{a:?} {b:?}");
+            assert_eq!(a.cmp(b), named(a).cmp(&named(b)), "{a:?} {b:?}");
+            assert!(a != b || hash(a) == hash(b), "{a:?}");
+        }
+    }
 }
 
 #[test]

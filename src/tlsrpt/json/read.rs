@@ -15,6 +15,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::super::failure::FailureKind;
+use super::super::policy::Published;
 use super::super::report::MAX_POLICIES;
 use super::super::tally::MAX_COUNT;
 use super::super::text::{LinesBuilder, MAX_TEXT, Named, cut};
@@ -119,13 +120,15 @@ impl From<Policy> for ReportedPolicy {
     fn from(policy: Policy) -> Self {
         let lines = |lines: Option<Lines>| lines.map(|lines| lines.0.build()).unwrap_or_default();
         Self {
-            policy_domain: text(policy.policy_domain),
+            policy_domain: text(policy.policy_domain).into(),
             policy_type: match PolicyType::parse(&policy.policy_type.0) {
                 Some(known) => Named::Known(known),
                 None => Named::Other(policy.policy_type.0),
             },
-            policy_string: lines(policy.policy_string),
-            mx_host: lines(policy.mx_host.or(policy.mx_host_pattern)),
+            published: Published::Text {
+                policy_string: lines(policy.policy_string),
+                mx_host: lines(policy.mx_host.or(policy.mx_host_pattern)),
+            },
         }
     }
 }

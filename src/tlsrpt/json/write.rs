@@ -6,7 +6,6 @@ use core::net::IpAddr;
 
 use serde::ser::{Serialize, Serializer};
 
-use super::super::text::Lines;
 use super::super::{FailureDetails, PolicyReport, Report as Whole, ReportedPolicy};
 use super::write_time;
 use crate::time::UnixTime;
@@ -40,11 +39,11 @@ struct PolicyEntry<'a> {
 #[serde(rename_all = "kebab-case")]
 pub(super) struct Policy<'a> {
     policy_type: &'a str,
-    #[serde(skip_serializing_if = "Seq::is_empty")]
-    policy_string: Seq<'a>,
+    #[serde(skip_serializing_if = "PolicyString::is_empty")]
+    policy_string: PolicyString<'a>,
     policy_domain: &'a str,
-    #[serde(skip_serializing_if = "Seq::is_empty")]
-    mx_host: Seq<'a>,
+    #[serde(skip_serializing_if = "MxHost::is_empty")]
+    mx_host: MxHost<'a>,
 }
 
 #[derive(serde::Serialize)]
@@ -90,17 +89,31 @@ impl Serialize for Address {
     }
 }
 
-struct Seq<'a>(&'a Lines);
+struct PolicyString<'a>(&'a ReportedPolicy);
 
-impl Seq<'_> {
+impl PolicyString<'_> {
     fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.0.policy_string().next().is_none()
     }
 }
 
-impl Serialize for Seq<'_> {
+impl Serialize for PolicyString<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.iter())
+        serializer.collect_seq(self.0.policy_string())
+    }
+}
+
+struct MxHost<'a>(&'a ReportedPolicy);
+
+impl MxHost<'_> {
+    fn is_empty(&self) -> bool {
+        self.0.mx_host().next().is_none()
+    }
+}
+
+impl Serialize for MxHost<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.mx_host())
     }
 }
 
@@ -144,9 +157,9 @@ impl<'a> From<&'a ReportedPolicy> for Policy<'a> {
     fn from(policy: &'a ReportedPolicy) -> Self {
         Self {
             policy_type: policy.policy_type_str(),
-            policy_string: Seq(&policy.policy_string),
+            policy_string: PolicyString(policy),
             policy_domain: &policy.policy_domain,
-            mx_host: Seq(&policy.mx_host),
+            mx_host: MxHost(policy),
         }
     }
 }
