@@ -4,6 +4,7 @@ mod read;
 mod write;
 
 use alloc::format;
+use alloc::string::String;
 
 use jiff::Timestamp;
 use serde::de::{self, Deserialize, Deserializer};
@@ -12,7 +13,7 @@ use serde::ser::{self, Serialize, Serializer};
 use super::ResultType;
 use super::report::Report;
 use super::text::cut;
-use crate::time::UnixTime;
+use crate::time::{DAY, UnixTime};
 
 impl Serialize for Report {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -62,17 +63,39 @@ fn write_time<S: Serializer>(time: UnixTime, serializer: S) -> Result<S::Ok, S::
 /// A date and time; without a zone it is UTC.
 fn read_time<E: de::Error>(text: &str) -> Result<UnixTime, E> {
     let text = text.trim();
-    let bad = || {
+    let time = match midnight_after(text) {
+        Some(midnight) => parse_time(&midnight).map(|time| time.plus_secs(DAY)),
+        None => parse_time(text),
+    };
+    time.ok_or_else(|| {
         E::custom(format!(
             "expected a date and time of RFC 3339 after 1970, found {:?}",
             cut(text, 64)
         ))
-    };
+    })
+}
+
+fn parse_time(text: &str) -> Option<UnixTime> {
     let timestamp = if let Ok(timestamp) = text.parse::<Timestamp>() {
         timestamp
     } else {
-        let time: jiff::civil::DateTime = text.parse().map_err(|_| bad())?;
-        time.to_zoned(jiff::tz::TimeZone::UTC).map_err(|_| bad())?.timestamp()
+        let time: jiff::civil::DateTime = text.parse().ok()?;
+        time.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp()
     };
-    u64::try_from(timestamp.as_second()).map(UnixTime::from_secs).map_err(|_| bad())
+    u64::try_from(timestamp.as_second()).ok().map(UnixTime::from_secs)
+}
+
+/// RFC 8460 §4.1: a report covers 00:00-24:00. RFC 3339 has no hour 24, so this is the same text
+/// with the hour 0, a day too early; `None` for a text with another hour.
+fn midnight_after(text: &str) -> Option<String> {
+    let (date, time) = text.split_at_checked("2026-01-01T".len())?;
+    let rest = time.strip_prefix("24:00")?;
+    let rest = rest.strip_prefix(":00").unwrap_or(rest);
+    let zone = match rest.strip_prefix('.') {
+        Some(fraction) => fraction.trim_start_matches('0'),
+        None => rest,
+    };
+    // A zone remains, or nothing: no other minute, second or fraction.
+    let is_midnight = !zone.starts_with(|c: char| c.is_ascii_digit() || c == ':');
+    is_midnight.then(|| format!("{date}00:00:00{zone}"))
 }

@@ -152,12 +152,19 @@ impl From<Tally> for PolicyReport {
 ///
 /// With the feature `serde` it is written as the RFC has it. It is read with more patience, since
 /// reports in use depart from the RFC: `mx-host` and `policy-string` as one string, as null or not
-/// at all; dates without a zone (UTC); counts as strings of digits; no `failure-details`, `summary`,
-/// `contact-info` or addresses, and addresses that are none; names of fields from drafts
+/// at all; dates without a zone (UTC), and the hour 24:00 as the next midnight; counts as `5.0`, `1e3`
+/// or strings, and a count that is too large as [`MAX_COUNT`](super::MAX_COUNT); no
+/// `failure-details`, `summary`, `contact-info` or addresses, and addresses that are none; names of
+/// fields from drafts
 /// (`receiving-mx-host`, `failure-error-code`, `mx-host-pattern`, `additional-info-uri`); types and
-/// result types that the RFC does not name, kept as they are. Texts are cut at 4,096 octets, a
-/// policy of more than 131,072 and lists of more than 1,000 policies or 10,000 details are refused;
-/// the size of the whole is for the caller to bound.
+/// result types that the RFC does not name, kept as they are. A count that is negative or has a
+/// fraction is an error with its place, because no integer stands for it.
+///
+/// Texts are cut at 4,096 bytes. A policy of more than 131,072 bytes and lists of more than 1,000
+/// policies or 10,000 details are refused. The caller bounds the size of the whole: reading takes at
+/// most ten times the memory of the JSON, the JSON itself not counted, so 1 MB of it needs up to
+/// 10 MB. A gzip member grows about a thousandfold when it is unpacked, so the bound is that of the
+/// JSON.
 ///
 /// ```
 /// # #[cfg(feature = "serde")] {

@@ -180,6 +180,141 @@ fn ok_what_others_write_is_read_alike() {
     }
 }
 
+/// The report with this JSON as a count of its summary, and of one of its details.
+fn read_with_counts(count: &str) -> serde_json::Result<Report> {
+    let text = appendix_b().to_string();
+    let text = text.replacen(":303", &format!(":{count}"), 1);
+    serde_json::from_str(&text.replacen(":200", &format!(":{count}"), 1))
+}
+
+#[test]
+fn counts_are_the_integers_that_json_numbers_stand_for() {
+    let cases = [
+        ("5", 5),
+        ("5.0", 5),
+        ("5.000", 5),
+        ("1e3", 1_000),
+        ("1.5E+1", 15),
+        ("50e-1", 5),
+        ("0", 0),
+        ("-0", 0),
+        ("-0.0", 0),
+        ("\"5\"", 5),
+        ("\" 5.0 \"", 5),
+        ("\"1e3\"", 1_000),
+        ("9007199254740991", MAX_COUNT),
+        ("9007199254740993", MAX_COUNT),
+        ("18446744073709551615", MAX_COUNT),
+        ("18446744073709551616", MAX_COUNT),
+        ("99999999999999999999", MAX_COUNT),
+        ("1e300", MAX_COUNT),
+        ("\"99999999999999999999\"", MAX_COUNT),
+        ("\"1e300\"", MAX_COUNT),
+    ];
+    for (text, expected) in cases {
+        let report = read_with_counts(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+        let [policy] = report.policies() else { panic!("one policy") };
+        assert_eq!(policy.total_failure_session_count(), expected, "{text}");
+        assert_eq!(policy.failure_details()[1].failed_session_count(), expected, "{text}");
+    }
+}
+
+#[test]
+fn counts_that_are_no_integers_are_errors_with_their_place() {
+    let counts = [
+        "-1", "-5.0", "0.5", "5.5", "1e-3", "\"-1\"", "\"0.5\"", "\"\"", "\"inf\"", "\"NaN\"",
+        "true", "[]", "{}",
+    ];
+    for text in counts {
+        let error = read_with_counts(text).unwrap_err();
+        let said = error.to_string();
+        assert!(said.contains("expected a count of sessions, a whole number"), "{text}: {said}");
+        assert!(said.contains("at line 1 column"), "{text}: {said}");
+    }
+}
+
+#[test]
+fn hour_24_is_the_next_midnight() {
+    let next = UnixTime::from_secs(1_459_555_200);
+    let cases = [
+        ("2016-04-01T24:00:00Z", next),
+        ("2016-04-01t24:00:00z", next),
+        ("2016-04-01 24:00:00", next),
+        ("2016-04-01T24:00Z", next),
+        ("2016-04-01T24:00:00.000Z", next),
+        ("2016-04-01T24:00:00+02:00", next.minus_secs(7_200)),
+        ("2016-04-01T24:00:00-05:30", next.plus_secs(19_800)),
+        ("2016-03-31T24:00:00Z", UnixTime::from_secs(1_459_468_800)),
+        ("2015-12-31T24:00:00Z", UnixTime::from_secs(1_451_606_400)),
+    ];
+    for (text, expected) in cases {
+        let report = read_with(|json| {
+            json["date-range"]["start-datetime"] = "2015-01-01T00:00:00Z".into();
+            json["date-range"]["end-datetime"] = text.into();
+        });
+        let report = report.unwrap_or_else(|error| panic!("{text}: {error}"));
+        assert_eq!(report.date_range().end(), expected, "{text}");
+    }
+    let day = read_with(|json| {
+        json["date-range"]["start-datetime"] = "2016-03-31T24:00:00Z".into();
+    });
+    assert_eq!(day.unwrap(), read_with(|_| {}).unwrap());
+    for text in [
+        "2016-04-01T24:00:01Z",
+        "2016-04-01T24:01:00Z",
+        "2016-04-01T24:00:00.5Z",
+        "2016-04-01T24:00:00:00Z",
+        "2016-04-01T24Z:",
+        "2016-04-31T24:00:00Z",
+        "2016-04-01T25:00:00Z",
+        "2016-04-0T124:00:00Z",
+    ] {
+        let error = read_with(|json| json["date-range"]["end-datetime"] = text.into());
+        let said = error.unwrap_err().to_string();
+        assert!(said.contains(&format!("found {text:?}")), "{said}");
+    }
+}
+
+#[test]
+fn reading_takes_at_most_ten_times_the_memory_of_the_text() {
+    let (head, tail) = (
+        r#"{"date-range":{"start-datetime":"2016-04-01","end-datetime":"2016-04-02"},"policies":["#,
+        "]}",
+    );
+    let list = |element: &str, times: usize| vec![element; times].join(",");
+    let policy = |fields: &str| format!(r#"{{"policy":{{"policy-type":""}}{fields}}}"#);
+    let details = |element: &str, times: usize| {
+        policy(&format!(r#","failure-details":[{}]"#, list(element, times)))
+    };
+    let shapes = [
+        list(&policy(""), 1_000),
+        list(&details(r#"{"result-type":""}"#, 10_000), 50),
+        list(&details(r#"{"result-type":"x"}"#, 1), 1_000),
+        list(&details(r#"{"result-type":"x"}"#, 5_000), 10),
+        details(r#"{"result-type":"","receiving-mx-helo":"x","receiving-ip":"x"}"#, 10_000),
+        list(
+            &format!(r#"{{"policy":{{"policy-type":"","mx-host":[{}]}}}}"#, list(r#""""#, 9_000)),
+            9,
+        ),
+        list(
+            &format!(
+                r#"{{"policy":{{"policy-type":"","policy-string":"{}"}}}}"#,
+                "x\\n".repeat(40_000)
+            ),
+            9,
+        ),
+    ];
+    for shape in shapes {
+        let json = format!("{head}{shape}{tail}");
+        let mut read = None;
+        let info =
+            allocation_counter::measure(|| read = Some(serde_json::from_str::<Report>(&json)));
+        read.unwrap().unwrap();
+        let limit = 10 * u64::try_from(json.len()).unwrap();
+        assert!(info.bytes_max <= limit, "{} for {}: {shape:.100}", info.bytes_max, json.len());
+    }
+}
+
 #[test]
 fn ok_what_others_leave_out_is_read_as_nothing() {
     let sparse = json!({
@@ -247,7 +382,7 @@ fn err_a_report_that_cannot_be_read_says_why() {
             "count of",
         ),
         (
-            |json| json["policies"][0]["summary"]["total-failure-session-count"] = "1e3".into(),
+            |json| json["policies"][0]["summary"]["total-failure-session-count"] = "1.5".into(),
             "count of",
         ),
     ];

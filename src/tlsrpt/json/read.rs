@@ -36,7 +36,7 @@ pub(super) struct Report {
     date_range: DateRange,
     contact_info: Option<Text>,
     report_id: Option<Text>,
-    policies: Option<List<PolicyEntry, MAX_POLICIES>>,
+    policies: Option<List<PolicyEntry, PolicyReport, MAX_POLICIES>>,
 }
 
 #[derive(serde::Deserialize)]
@@ -51,7 +51,7 @@ struct DateRange {
 struct PolicyEntry {
     policy: Policy,
     summary: Option<Summary>,
-    failure_details: Option<List<Details, MAX_DETAILS>>,
+    failure_details: Option<List<Details, FailureDetails, MAX_DETAILS>>,
 }
 
 #[derive(serde::Deserialize)]
@@ -165,8 +165,8 @@ fn count(count: Option<Count>) -> u64 {
     count.map_or(0, |count| count.0)
 }
 
-fn list<T, U: From<T>, const MAX: usize>(list: Option<List<T, MAX>>) -> Vec<U> {
-    list.map(|list| list.0.into_iter().map(U::from).collect()).unwrap_or_default()
+fn list<T, U, const MAX: usize>(list: Option<List<T, U, MAX>>) -> Vec<U> {
+    list.map(|list| list.elements).unwrap_or_default()
 }
 
 /// An address; a report is not lost for text that is none.
@@ -206,7 +206,8 @@ impl<'de> Deserialize<'de> for Time {
     }
 }
 
-/// A number, or a string of digits; what is too large counts as the largest.
+/// A whole number, in digits or as `5.0` or `1e3`, or a string of one; what is too large counts as
+/// the largest.
 struct Count(u64);
 
 impl<'de> Deserialize<'de> for Count {
@@ -221,20 +222,39 @@ impl Visitor<'_> for CountVisitor {
     type Value = Count;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a count of sessions")
+        f.write_str("a count of sessions, a whole number")
     }
 
     fn visit_u64<E: de::Error>(self, count: u64) -> Result<Count, E> {
         Ok(Count(count.min(MAX_COUNT)))
     }
 
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<Count, E> {
-        let digits = text.trim();
-        if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
-            return Err(E::invalid_value(de::Unexpected::Str(text), &self));
-        }
-        self.visit_u64(digits.parse().unwrap_or(MAX_COUNT))
+    fn visit_i64<E: de::Error>(self, count: i64) -> Result<Count, E> {
+        let bad = || E::invalid_value(de::Unexpected::Signed(count), &self);
+        u64::try_from(count).map_err(|_| bad()).and_then(|count| self.visit_u64(count))
     }
+
+    fn visit_f64<E: de::Error>(self, count: f64) -> Result<Count, E> {
+        // RFC 8259 §6: a fraction or an exponent makes another text of the same number. It prints
+        // without either where it is whole.
+        let bad = || E::invalid_value(de::Unexpected::Float(count), &self);
+        digits(&format!("{count}")).map(Count).ok_or_else(bad)
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Count, E> {
+        let trimmed = text.trim();
+        let number = || trimmed.parse().ok().and_then(|count: f64| digits(&format!("{count}")));
+        let bad = || E::invalid_value(de::Unexpected::Str(text), &self);
+        digits(trimmed).or_else(number).map(Count).ok_or_else(bad)
+    }
+}
+
+/// The number that digits stand for, or the largest count if that is less; `None` for other text.
+fn digits(text: &str) -> Option<u64> {
+    // A number of JSON may be the negative zero.
+    let text = if text == "-0" { "0" } else { text };
+    let is_number = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    is_number.then(|| text.parse().unwrap_or(MAX_COUNT).min(MAX_COUNT))
 }
 
 /// A list of strings, or one.
@@ -302,19 +322,31 @@ impl Visitor<'_> for Line<'_> {
     }
 }
 
-/// A list within a bound, without its nulls; one thing stands for a list of one.
-struct List<T, const MAX: usize>(Vec<T>);
+/// A list within a bound, without its nulls; one thing stands for a list of one. Each element is
+/// converted as soon as it is read, because those of a `Report` take less memory.
+struct List<T, U, const MAX: usize> {
+    elements: Vec<U>,
+    read_as: PhantomData<T>,
+}
 
-impl<'de, T: Deserialize<'de>, const MAX: usize> Deserialize<'de> for List<T, MAX> {
+impl<T, U, const MAX: usize> From<Vec<U>> for List<T, U, MAX> {
+    fn from(elements: Vec<U>) -> Self {
+        Self { elements, read_as: PhantomData }
+    }
+}
+
+impl<'de, T: Deserialize<'de>, U: From<T>, const MAX: usize> Deserialize<'de> for List<T, U, MAX> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(ListVisitor(PhantomData))
     }
 }
 
-struct ListVisitor<T, const MAX: usize>(PhantomData<T>);
+struct ListVisitor<T, U, const MAX: usize>(PhantomData<(T, U)>);
 
-impl<'de, T: Deserialize<'de>, const MAX: usize> Visitor<'de> for ListVisitor<T, MAX> {
-    type Value = List<T, MAX>;
+impl<'de, T: Deserialize<'de>, U: From<T>, const MAX: usize> Visitor<'de>
+    for ListVisitor<T, U, MAX>
+{
+    type Value = List<T, U, MAX>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "a list of at most {MAX} elements")
@@ -329,12 +361,15 @@ impl<'de, T: Deserialize<'de>, const MAX: usize> Visitor<'de> for ListVisitor<T,
                 let error = format!("expected at most {MAX} elements of a list, found more");
                 return Err(de::Error::custom(error));
             }
-            elements.extend(element);
+            elements.extend(element.map(U::from));
         }
-        Ok(List(elements))
+        // The room for more elements would be kept as long as the report.
+        elements.shrink_to_fit();
+        Ok(elements.into())
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-        T::deserialize(MapAccessDeserializer::new(map)).map(|one| List(alloc::vec![one]))
+        let one = T::deserialize(MapAccessDeserializer::new(map))?;
+        Ok(alloc::vec![one.into()].into())
     }
 }
