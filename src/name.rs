@@ -262,6 +262,30 @@ fn alone(prefix: &str, text: &str) -> Result<Arc<str>, NameError> {
     Err(NameError::NotAscii)
 }
 
+/// Checks a name of ASCII characters, without an allocation.
+pub(crate) fn check_ascii(text: &str) -> Result<(), NameError> {
+    check(text.strip_suffix('.').unwrap_or(text))
+}
+
+/// Checks the ASCII characters of a name, whose others are still to be converted.
+pub(crate) fn check_ascii_characters(name: &str) -> Result<(), NameError> {
+    check_characters(name, |c| c.is_ascii() && !is_of_names(c))
+}
+
+fn check_characters(name: &str, is_forbidden: impl Fn(char) -> bool) -> Result<(), NameError> {
+    match name.chars().enumerate().find(|(_, c)| is_forbidden(*c)) {
+        Some((position, found)) => {
+            Err(NameError::Character { found, column: position.saturating_add(1) })
+        }
+        None => Ok(()),
+    }
+}
+
+/// Returns `true` for a character that names in A-labels have.
+const fn is_of_names(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')
+}
+
 fn lower_case(prefix: &str, text: &str) -> Result<Arc<str>, NameError> {
     let name = text.strip_suffix('.').unwrap_or(text);
     check(name)?;
@@ -281,10 +305,7 @@ fn check(name: &str) -> Result<(), NameError> {
     if name.is_empty() {
         return Err(NameError::Empty);
     }
-    let forbidden = |c: &char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
-    if let Some((position, found)) = name.chars().enumerate().find(|(_, c)| forbidden(c)) {
-        return Err(NameError::Character { found, column: position.saturating_add(1) });
-    }
+    check_characters(name, |c| !is_of_names(c))?;
     let mut last = "";
     for label in name.split('.') {
         if label.is_empty() {

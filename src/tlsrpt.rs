@@ -33,6 +33,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod destination;
 mod error;
 mod failure;
 #[cfg(feature = "serde")]
@@ -47,9 +48,10 @@ mod uri;
 use core::fmt;
 use core::str::FromStr;
 
+pub use destination::{MailAddress, ReportHost};
 pub use error::{
-    DateRangeError, ReportError, TallyMergeError, TlsrptRecordError, TlsrptSelectionError,
-    UnknownResultType,
+    DateRangeError, MailboxFault, ReportError, TallyMergeError, TlsrptRecordError,
+    TlsrptSelectionError, UnknownResultType,
 };
 pub use failure::{FailureDetails, HELD_NOTE};
 pub use policy::{PolicyType, ReportedPolicy};

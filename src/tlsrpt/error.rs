@@ -2,6 +2,8 @@
 
 use thiserror::Error;
 
+use crate::error::NameError;
+
 /// Why a TXT record is not a TLSRPT record (RFC 8460 §3). Columns count octets of the joined
 /// strings from 1.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -76,12 +78,66 @@ pub enum TlsrptRecordError {
         /// Where it should be.
         column: usize,
     },
+    /// `mailto:` with something that is no mail address (RFC 6068 §2), such as a line break, which
+    /// must never reach an SMTP command.
+    #[error("expected one mail address after `mailto:` in column {column}, found {fault}")]
+    UriMailbox {
+        /// The text that was found in its place.
+        fault: MailboxFault,
+        /// The column in which the address should begin.
+        column: usize,
+    },
     /// `https:` without a host.
     #[error("expected `//` and a host after `https:` in column {column}")]
     UriHost {
         /// Where it should be.
         column: usize,
     },
+    /// A host that is neither a name nor an address.
+    #[error("expected the name or address of a host in column {column}: {error}")]
+    UriHostName {
+        /// The reason why it is no name.
+        error: NameError,
+        /// The column in which the host begins.
+        column: usize,
+    },
+    /// A user in an `https` URI, which RFC 9110 §4.2.4 has treated as an error.
+    #[error("expected a host after `https://` in column {column}, found a user and `@`")]
+    UriUser {
+        /// The column in which the user begins.
+        column: usize,
+    },
+    /// A port other than 1 to 65,535.
+    #[error("expected a port of 1 to 65535 in column {column}")]
+    UriPort {
+        /// The column in which the port begins.
+        column: usize,
+    },
+}
+
+/// The reason why a `mailto` URI names no mail address, or not one alone (RFC 6068 §2).
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum MailboxFault {
+    /// `//` in front, as though a server followed.
+    #[error("`//`")]
+    Slashes,
+    /// More bytes than an address can have (RFC 5321 §4.5.3.1).
+    #[error("more than {limit} bytes")]
+    TooLong {
+        /// The limit.
+        limit: usize,
+    },
+    /// A control character, an angle bracket, white space outside quotes, or bytes that are no
+    /// text.
+    #[error("a character that no mail address has")]
+    Character,
+    /// More than one `@` outside quotes.
+    #[error("more than one `@`")]
+    SeveralAts,
+    /// A domain that is no name; addresses are none.
+    #[error("a domain that is none: {0}")]
+    Domain(NameError),
 }
 
 impl TlsrptRecordError {
@@ -98,7 +154,11 @@ impl TlsrptRecordError {
             | Self::UriScheme { .. }
             | Self::UriCharacter { .. }
             | Self::UriAddress { .. }
-            | Self::UriHost { .. } => "bad_rua",
+            | Self::UriMailbox { .. }
+            | Self::UriHost { .. }
+            | Self::UriHostName { .. }
+            | Self::UriUser { .. }
+            | Self::UriPort { .. } => "bad_rua",
             Self::Delimiter { .. }
             | Self::FieldName { .. }
             | Self::MissingEquals { .. }
@@ -119,7 +179,11 @@ impl TlsrptRecordError {
             | Self::UriScheme { column }
             | Self::UriCharacter { column }
             | Self::UriAddress { column }
-            | Self::UriHost { column } => Some(*column),
+            | Self::UriMailbox { column, .. }
+            | Self::UriHost { column }
+            | Self::UriHostName { column, .. }
+            | Self::UriUser { column }
+            | Self::UriPort { column } => Some(*column),
         }
     }
 }
@@ -190,7 +254,8 @@ pub enum ReportError {
 
 #[cfg(test)]
 mod record_tests {
-    use super::TlsrptRecordError as Error;
+    use super::{MailboxFault, TlsrptRecordError as Error};
+    use crate::error::NameError;
 
     #[test]
     fn err_each_fault_of_a_record_has_its_class_and_its_place() {
@@ -209,7 +274,11 @@ mod record_tests {
             (Error::UriScheme { column }, "bad_rua", Some(7)),
             (Error::UriCharacter { column }, "bad_rua", Some(7)),
             (Error::UriAddress { column }, "bad_rua", Some(7)),
+            (Error::UriMailbox { fault: MailboxFault::Slashes, column }, "bad_rua", Some(7)),
             (Error::UriHost { column }, "bad_rua", Some(7)),
+            (Error::UriHostName { error: NameError::Empty, column }, "bad_rua", Some(7)),
+            (Error::UriUser { column }, "bad_rua", Some(7)),
+            (Error::UriPort { column }, "bad_rua", Some(7)),
         ];
         for (error, code, column) in cases {
             assert_eq!((error.code(), error.column()), (code, column), "{error}");

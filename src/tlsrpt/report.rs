@@ -8,10 +8,12 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use super::destination::MAX_ADDRESS;
 use super::error::{DateRangeError, ReportError};
 use super::failure::FailureDetails;
 use super::policy::ReportedPolicy;
 use super::tally::Tally;
+use super::text::is_dot_atom;
 use crate::name::{DnsName, PolicyDomain};
 use crate::time::{DAY, UnixTime};
 
@@ -20,8 +22,6 @@ pub const MAX_POLICIES: usize = 1_000;
 
 /// Octets of each text that a report is made with.
 const MAX_NAME: usize = 255;
-/// Octets of a mail address (RFC 5321 §4.5.3.1: 64, `@`, 255).
-const MAX_ADDRESS: usize = 320;
 
 /// The time that a report covers, in whole seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -347,12 +347,6 @@ fn is_id(text: &str) -> bool {
         Some((left, right)) => is_dot_atom(left) && is_dot_atom(right),
         None => is_dot_atom(text),
     }
-}
-
-/// RFC 5322 §3.2.3: dot-atom-text.
-fn is_dot_atom(text: &str) -> bool {
-    let is_atext = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&b);
-    text.split('.').all(|atom| !atom.is_empty() && atom.bytes().all(is_atext))
 }
 
 /// RFC 5322 §3.4.1: a mail address, its domain as A-labels.

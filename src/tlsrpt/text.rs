@@ -19,6 +19,12 @@ pub(super) fn cut(text: &str, limit: usize) -> Box<str> {
     text.get(..end).unwrap_or_default().into()
 }
 
+/// RFC 5322 §3.2.3: dot-atom-text.
+pub(super) fn is_dot_atom(text: &str) -> bool {
+    let is_atext = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&b);
+    text.split('.').all(|atom| !atom.is_empty() && atom.bytes().all(is_atext))
+}
+
 /// A value that RFC 8460 names, or the text that stood in its place.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Named<T> {

@@ -3,6 +3,7 @@
 use core::fmt;
 use core::net::Ipv6Addr;
 
+use super::destination::{MailAddress, ReportHost, check_host, check_mailbox};
 use super::error::TlsrptRecordError as Error;
 
 /// How a report travels (RFC 8460 §3).
@@ -24,6 +25,8 @@ pub enum ReportScheme {
 /// let uri = record.rua().next().expect("a record that was read has one");
 /// assert_eq!(uri.as_str(), "MailTo:tls@example.com");
 /// assert_eq!(uri.scheme(), Some(ReportScheme::Mailto));
+/// let address = uri.mail_address().expect("a dot-atom at a domain");
+/// assert_eq!(address.to_string(), "tls@example.com");
 /// # Ok::<(), mta_sts::tlsrpt::TlsrptRecordError>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -47,6 +50,39 @@ impl<'a> ReportUri<'a> {
     /// How the report travels; `None` for a scheme that RFC 8460 does not support.
     pub const fn scheme(self) -> Option<ReportScheme> {
         self.scheme
+    }
+
+    /// The address of a `mailto` URI, decoded and checked. Header fields such as `?cc=` are not
+    /// honoured: a report goes to this address alone.
+    ///
+    /// `None` for another scheme, and for an address that [`MailAddress`] does not hold: a local
+    /// part in quotes or with a comma, U-labels that IDNA refuses, or any in a build without the
+    /// feature `idna`.
+    pub fn mail_address(self) -> Option<MailAddress> {
+        let is_mail = self.scheme == Some(ReportScheme::Mailto);
+        is_mail.then(|| MailAddress::of(hierarchy(self.rest()))).flatten()
+    }
+
+    /// The host of an `https` URI. `None` for another scheme, and for U-labels that IDNA refuses,
+    /// or any in a build without the feature `idna`.
+    pub fn host(self) -> Option<ReportHost> {
+        ReportHost::of(host(self.authority()?))
+    }
+
+    /// The port of an `https` URI, 443 where the URI has none; `None` for another scheme.
+    pub fn port(self) -> Option<u16> {
+        port(self.authority()?)
+    }
+
+    /// The authority of an `https` URI.
+    fn authority(self) -> Option<&'a [u8]> {
+        let is_https = self.scheme == Some(ReportScheme::Https);
+        is_https.then(|| authority(self.rest())).flatten()
+    }
+
+    /// The text after the scheme and its colon.
+    fn rest(self) -> &'a [u8] {
+        self.text.split_once(':').map_or(&[], |(_, rest)| rest.as_bytes())
     }
 }
 
@@ -85,20 +121,21 @@ pub(super) fn check(uri: &[u8], column: usize) -> Result<Option<ReportScheme>, E
     let start = length.saturating_add(1);
     check_characters(rest, after(start))?;
     let scheme = known(scheme);
-    let hierarchy = part(rest, |b| matches!(b, b'?' | b'#'));
-    let authority = hierarchy.strip_prefix(b"//").map(|more| part(more, |b| b == b'/'));
+    let authority = authority(rest);
+    let server = after(start.saturating_add(2));
     if let Some(authority) = authority {
-        check_authority(authority, after(start.saturating_add(2)))?;
+        check_authority(authority, server)?;
     }
     match scheme {
         // RFC 9110 §4.2.2: an https URI with an empty host is not valid.
         Some(ReportScheme::Https) if authority.is_none_or(|a| host(a).is_empty()) => {
             return Err(Error::UriHost { column: after(start) });
         }
-        Some(ReportScheme::Mailto) if !is_address(hierarchy) => {
+        Some(ReportScheme::Https) => check_server(authority.unwrap_or_default(), server)?,
+        Some(ReportScheme::Mailto) if !is_address(hierarchy(rest)) => {
             return Err(Error::UriAddress { column: after(start) });
         }
-        _ => {}
+        Some(ReportScheme::Mailto) | None => {}
     }
     // RFC 3986 §3.2.2: square brackets stand around an address in the host, and nowhere else.
     let outside = authority.map_or(0, |a| a.len().saturating_add(2));
@@ -107,7 +144,45 @@ pub(super) fn check(uri: &[u8], column: usize) -> Result<Option<ReportScheme>, E
         Some(at) => Err(Error::UriCharacter {
             column: after(start.saturating_add(outside).saturating_add(at)),
         }),
+        None if scheme == Some(ReportScheme::Mailto) => {
+            let checked = check_mailbox(hierarchy(rest));
+            let bad = |fault| Error::UriMailbox { fault, column: after(start) };
+            checked.map(|()| scheme).map_err(bad)
+        }
         None => Ok(scheme),
+    }
+}
+
+/// The part after the scheme, without query and fragment (RFC 3986 §3).
+fn hierarchy(rest: &[u8]) -> &[u8] {
+    part(rest, |b| matches!(b, b'?' | b'#'))
+}
+
+/// The part between `//` and the path (RFC 3986 §3.2); `None` where there is no `//`.
+fn authority(rest: &[u8]) -> Option<&[u8]> {
+    hierarchy(rest).strip_prefix(b"//").map(|more| part(more, |b| b == b'/'))
+}
+
+/// Checks an authority, whose form was checked, for a server that reports can go to.
+fn check_server(authority: &[u8], column: usize) -> Result<(), Error> {
+    // RFC 9110 §4.2.4: a user in front is to be treated as an error.
+    if authority.contains(&b'@') {
+        return Err(Error::UriUser { column });
+    }
+    let host = host(authority);
+    check_host(host).map_err(|error| Error::UriHostName { error, column })?;
+    match port(authority) {
+        Some(_) => Ok(()),
+        None => Err(Error::UriPort { column: column.saturating_add(host.len()).saturating_add(1) }),
+    }
+}
+
+/// The port of an authority without a user, 443 where there is none (RFC 9110 §4.2.2); `None` for
+/// one that is out of range.
+fn port(authority: &[u8]) -> Option<u16> {
+    match authority.get(host(authority).len()..)?.strip_prefix(b":") {
+        None | Some([]) => Some(443),
+        Some(digits) => core::str::from_utf8(digits).ok()?.parse().ok().filter(|port| *port > 0),
     }
 }
 
@@ -187,8 +262,7 @@ fn host(authority: &[u8]) -> &[u8] {
     }
 }
 
-/// RFC 6068 §2: something before an `@` and something after it. What exactly, the mail system
-/// judges.
+/// RFC 6068 §2: something before an `@` and something after it.
 fn is_address(text: &[u8]) -> bool {
     let first = text.iter().position(|b| *b == b'@');
     first.is_some_and(|at| at > 0) && text.last() != Some(&b'@')

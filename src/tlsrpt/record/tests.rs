@@ -1,4 +1,7 @@
-use super::super::{ReportScheme, TlsrptRecordError as Error, TlsrptSelectionError};
+use super::super::text::is_dot_atom;
+use super::super::{
+    MailboxFault, ReportHost, ReportScheme, TlsrptRecordError as Error, TlsrptSelectionError,
+};
 use super::*;
 use alloc::string::ToString;
 use alloc::vec;
@@ -28,7 +31,7 @@ fn ok_records() {
         ("v=TLSRPTv1;rua=http://a,mailto:a@b,urn:x", &["mailto:a@b"]),
         ("v=TLSRPTv1;rua=mailto:a%21%2c%3B@b?subject=x", &["mailto:a%21%2c%3B@b?subject=x"]),
         ("v=TLSRPTv1;rua=https://a/?b=c&d=(e)*'$#f", &["https://a/?b=c&d=(e)*'$#f"]),
-        ("v=TLSRPTv1;rua=https://u:p@a.example:443/", &["https://u:p@a.example:443/"]),
+        ("v=TLSRPTv1;rua=https://a.example:443/@", &["https://a.example:443/@"]),
         ("v=TLSRPTv1;rua=https://[2001:db8::1]:8443/x", &["https://[2001:db8::1]:8443/x"]),
         ("v=TLSRPTv1;rua=https://a:?x", &["https://a:?x"]),
         ("v=TLSRPTv1;RUA=x;rua=mailto:a@b", &["mailto:a@b"]),
@@ -89,6 +92,7 @@ fn err_each_fault_of_the_fields_has_its_variant_and_column() {
 
 #[test]
 fn err_each_fault_of_a_uri_has_its_variant_and_column() {
+    let host = |error| Error::UriHostName { error, column: 25 };
     let cases = [
         ("http://r.example/tls", Error::Unsupported),
         ("urn:x, ftp://a", Error::Unsupported),
@@ -116,12 +120,23 @@ fn err_each_fault_of_a_uri_has_its_variant_and_column() {
         ("https://a:8x/", Error::UriCharacter { column: 28 }),
         ("https://[::1]x/", Error::UriCharacter { column: 30 }),
         ("https://u[@a/", Error::UriCharacter { column: 26 }),
+        ("https://a%40b%2f/", host(NameError::Character { found: '@', column: 2 })),
+        ("https://a..b/", host(NameError::EmptyLabel)),
+        ("https://1.2.3.4.5/", host(NameError::Address)),
+        ("https://0x7f.1/", host(NameError::Address)),
+        ("https://2130706433/", host(NameError::Address)),
+        ("https://127.1:443/", host(NameError::Address)),
         ("https://u@b@c/", Error::UriCharacter { column: 28 }),
         ("mailto:", Error::UriAddress { column: 24 }),
         ("mailto:a", Error::UriAddress { column: 24 }),
         ("mailto:@b", Error::UriAddress { column: 24 }),
         ("mailto:a@?x=@b", Error::UriAddress { column: 24 }),
         ("https:", Error::UriHost { column: 23 }),
+        ("https://u:p@a.example:443/", Error::UriUser { column: 25 }),
+        ("https://@a.example/", Error::UriUser { column: 25 }),
+        ("https://a.example:0/", Error::UriPort { column: 35 }),
+        ("https://a.example:65536/", Error::UriPort { column: 35 }),
+        ("https://[::1]:99999/", Error::UriPort { column: 31 }),
         ("https:a", Error::UriHost { column: 23 }),
         ("https:///a", Error::UriHost { column: 23 }),
         ("https://:443/", Error::UriHost { column: 23 }),
@@ -129,6 +144,138 @@ fn err_each_fault_of_a_uri_has_its_variant_and_column() {
     ];
     for (text, expected) in cases {
         assert_eq!(parse(&format!("{HEAD}{text}")), Err(expected), "{text}");
+    }
+}
+
+/// The mail address of a record's one URI.
+fn address(uri: &str) -> Result<Option<String>, Error> {
+    let text = format!("{HEAD}{uri}");
+    let record = TlsrptRecord::parse(text.as_bytes())?;
+    let uri = record.rua().next().unwrap();
+    assert_eq!((uri.host(), uri.port()), (None, None));
+    Ok(uri.mail_address().map(|address| address.to_string()))
+}
+
+#[test]
+fn mail_addresses_are_decoded_without_header_fields() {
+    let cases = [
+        ("mailto:tls@example.com", Some("tls@example.com")),
+        ("MAILTO:TLS@Example.COM.", Some("TLS@example.com")),
+        ("mailto:a@b.c?cc=v@w", Some("a@b.c")),
+        ("mailto:a@b.c?to=v@w&bcc=x#y", Some("a@b.c")),
+        ("mailto:a@b.c?subject=%0d%0aRCPT", Some("a@b.c")),
+        ("mailto:a/b@c", Some("a/b@c")),
+        ("mailto:a@%65xample.com", Some("a@example.com")),
+        // RFC 6068 §6.1, and characters that RFC 8460 §3 has encoded.
+        ("mailto:gorby%25kremvax@example.com", Some("gorby%kremvax@example.com")),
+        ("mailto:unlikely%3Faddress@example.com", Some("unlikely?address@example.com")),
+        ("mailto:Mike%26family@example.org", Some("Mike&family@example.org")),
+        ("mailto:tls%21in@example.org", Some("tls!in@example.org")),
+        // Valid URIs whose address is no dot-atom.
+        ("mailto:a%2Cb@example.com", None),
+        ("mailto:a%3Bb@example.com", None),
+        ("mailto:a..b@example.com", None),
+        ("mailto:.a@example.com", None),
+        ("mailto:%22not%40me%22@example.org", None),
+        ("mailto:%22not%20me%22@example.org", None),
+        ("mailto:caf%C3%A9@example.org", None),
+    ];
+    for (uri, expected) in cases {
+        assert_eq!(address(uri), Ok(expected.map(String::from)), "{uri}");
+    }
+    let local_part = "a".repeat(65);
+    assert_eq!(address(&format!("mailto:{local_part}@b")), Ok(None));
+    let of_64 = format!("{}@b", "a".repeat(64));
+    assert_eq!(address(&format!("mailto:{of_64}")), Ok(Some(of_64)));
+    // RFC 6068 §6.3.
+    let idn = "mailto:user@%E7%B4%8D%E8%B1%86.example.org";
+    let expected = cfg!(feature = "idna").then(|| "user@xn--99zt52a.example.org".to_string());
+    assert_eq!(address(idn), Ok(expected));
+}
+
+#[test]
+fn mail_addresses_that_could_reach_others_are_refused() {
+    let long = format!("mailto:{}@{}", "a".repeat(300), "b".repeat(20));
+    let domain = |error| MailboxFault::Domain(error);
+    let cases = [
+        ("mailto:a%0d%0aRCPT%20TO:%3Cv@w%3E@b.c", MailboxFault::Character),
+        ("mailto:a%0d%0aRCPT@b.c", MailboxFault::Character),
+        ("mailto:a@b.c%0a", MailboxFault::Character),
+        ("mailto:a@b%00.c", MailboxFault::Character),
+        ("mailto:a%7f@b.c", MailboxFault::Character),
+        ("mailto:a%C2%85@b.c", MailboxFault::Character),
+        ("mailto:a%E2%80%A8@b.c", MailboxFault::Character),
+        ("mailto:a%ff@b.c", MailboxFault::Character),
+        ("mailto:a%20b@b.c", MailboxFault::Character),
+        ("mailto:%3Ca@b%3E", MailboxFault::Character),
+        ("mailto:%22%0d%0a%22@b.c", MailboxFault::Character),
+        ("mailto:%22%3E%22@b.c", MailboxFault::Character),
+        ("mailto:a@b@c", MailboxFault::SeveralAts),
+        ("mailto:a@b%40c", MailboxFault::SeveralAts),
+        ("mailto:a%40b@c", MailboxFault::SeveralAts),
+        ("mailto:%22@a@c", MailboxFault::SeveralAts),
+        ("mailto://a@b", MailboxFault::Slashes),
+        ("mailto:a@..", domain(NameError::EmptyLabel)),
+        ("mailto:a@192.0.2.1", domain(NameError::Address)),
+        ("mailto:a@%5B192.0.2.1%5D", domain(NameError::Character { found: '[', column: 1 })),
+        ("mailto:a@b:25", domain(NameError::Character { found: ':', column: 2 })),
+        ("mailto:a@b%2Cv", domain(NameError::Character { found: ',', column: 2 })),
+        (long.as_str(), MailboxFault::TooLong { limit: 320 }),
+    ];
+    for (uri, fault) in cases {
+        let expected = Error::UriMailbox { fault, column: 24 };
+        assert_eq!(address(uri), Err(expected.clone()), "{uri}");
+        assert_eq!(TlsrptRecord::new([uri]), Err(expected), "{uri}");
+    }
+}
+
+#[test]
+fn hosts_and_ports_of_https_uris() {
+    let name = |text| ReportHost::Name(DnsName::parse(text).unwrap());
+    let ip = |text: &str| ReportHost::Address(text.parse().unwrap());
+    let cases = [
+        ("https://r.example/v1", name("r.example"), 443),
+        ("HTTPS://R.Example.", name("r.example"), 443),
+        ("https://r.example:?x=@", name("r.example"), 443),
+        ("https://r.example:08443#a:b", name("r.example"), 8443),
+        ("https://%72.example/", name("r.example"), 443),
+        ("https://192.0.2.1:1/", ip("192.0.2.1"), 1),
+        ("https://[2001:db8::1]:65535", ip("2001:db8::1"), 65_535),
+    ];
+    for (uri, host, port) in cases {
+        let record = TlsrptRecord::new([uri]).unwrap();
+        let uri = record.rua().next().unwrap();
+        assert_eq!((uri.host(), uri.port()), (Some(host), Some(port)), "{uri}");
+        assert_eq!(uri.mail_address(), None, "{uri}");
+    }
+    let record = TlsrptRecord::new(["https://%C3%A9.example/"]).unwrap();
+    let host = record.rua().next().unwrap().host();
+    assert_eq!(host, cfg!(feature = "idna").then(|| name("xn--9ca.example")));
+    let record = TlsrptRecord::parse(b"v=TLSRPTv1; rua=mailto:a@b, urn://a:1/").unwrap();
+    let other = record.unsupported_rua().next().unwrap();
+    assert_eq!((other.host(), other.port(), other.mail_address()), (None, None, None));
+}
+
+#[test]
+fn host_on_the_own_network_is_recognised() {
+    let literals = [
+        "127.0.0.1",
+        "10.1.2.3",
+        "192.168.0.1",
+        "169.254.169.254",
+        "0.0.0.0",
+        "[::1]",
+        "[fd00::1]",
+        "[fe80::1]",
+        "[::ffff:127.0.0.1]",
+        "[64:ff9b::a00:1]",
+    ];
+    for literal in literals {
+        let record = TlsrptRecord::new([format!("https://{literal}:8443/tls").as_str()]).unwrap();
+        let Some(ReportHost::Address(address)) = record.rua().next().unwrap().host() else {
+            panic!("{literal}")
+        };
+        assert!(crate::policy_host_address(address).is_err(), "{literal}");
     }
 }
 
@@ -192,16 +339,27 @@ fn err_a_published_record_has_uris_and_nothing_else() {
 
 #[test]
 fn ok_reading_a_record_allocates_nothing() {
-    let text = b"v=TLSRPTv1; x=1; rua=mailto:a@b, https://[::1]:1/x; rua=urn:y";
+    let text = b"v=TLSRPTv1; x=1; rua=mailto:a%2B@b, https://[::1]:1/x, https://%C3%A9/; rua=urn:y";
     let info = allocation_counter::measure(|| {
         let record = TlsrptRecord::parse(text).unwrap();
-        assert_eq!(record.rua().count() + record.unsupported_rua().count(), 3);
+        assert_eq!(record.rua().count() + record.unsupported_rua().count(), 4);
         assert_eq!(record.extensions().count(), 1);
     });
     assert_eq!(info.count_total, 0);
 }
 
 proptest! {
+    #[test]
+    fn mail_address_is_safe_in_a_command_whatever_the_uri(
+        uri in "mailto:/{0,2}([a-z]|%[0-9a-fA-F]{2}|[%.@+/?#]){0,12}@([a-z]|%[0-9a-f]{2}|[.@:]){1,8}",
+    ) {
+        if let Ok(Some(address)) = address(&uri) {
+            let (local_part, domain) = address.split_once('@').unwrap();
+            prop_assert!(is_dot_atom(local_part), "{}", address);
+            prop_assert!(DnsName::parse(domain).is_ok_and(|name| name.as_str() == domain));
+        }
+    }
+
     #[test]
     fn ok_any_octets_are_read_alike_whole_and_in_strings(
         bytes in prop_oneof![
@@ -226,12 +384,15 @@ proptest! {
     #[test]
     fn ok_a_published_record_reads_as_its_uris(
         uris in proptest::collection::vec(
-            "mailto:[a-z0-9%.+]{1,8}@[a-z.]{1,8}|[hH]ttps://[a-z.]{1,9}(:[0-9]{0,3})?/[a-z?=&]{0,9}",
+            "mailto:[a-z0-9%.+]{1,8}@[a-z]{1,4}([.][a-z]{1,4})?|[hH]ttps://[a-z]{1,9}(:([1-9][0-9]{0,2})?)?/[a-z?=&]{0,9}",
             1..5,
         )
     ) {
         let uris: Vec<_> = uris.iter().map(|uri| uri.replace('%', "%2C")).collect();
         let record = TlsrptRecord::new(uris.iter().map(String::as_str)).unwrap();
+        for uri in record.rua() {
+            prop_assert!(uri.scheme() == Some(ReportScheme::Mailto) || uri.host().is_some());
+        }
         let text = record.to_string();
         prop_assert_eq!(parse(&text), Ok(uris));
     }
