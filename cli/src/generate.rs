@@ -14,6 +14,7 @@ use mta_sts::{MaxAge, Mode, PolicyDomain, Profile, UnixTime, lint};
 use serde::Serialize;
 
 use crate::args::Format;
+use crate::check::text;
 use crate::diagnostics::{self, Line, Text};
 use crate::exit::{self, Exit, Failure};
 
@@ -193,15 +194,15 @@ fn remove(args: &Args, format: Format) -> Result<Exit, Failure> {
         return Ok(Exit::Well);
     }
     let mut out = String::new();
-    for (number, RemovalStep { not_before, action }) in (1..).zip(&steps) {
+    for (number, RemovalStep { earliest, after_first, action }) in (1..).zip(&steps) {
         let what = match action {
             RemovalAction::ServePolicy(policy) => {
                 format!("Now: {}", lower(&serve(&names, &lines(policy, args.crlf))))
             }
             RemovalAction::PublishRecord(record) => announce(&names, record.as_str()),
             _ => format!(
-                "Not before {}: remove the TXT record at {}, then {}\n   and its host.",
-                date(*not_before),
+                "{}: remove the TXT record at {}, then {}\n   and its host.",
+                last(*earliest, *after_first),
                 names.record,
                 names.url
             ),
@@ -210,6 +211,17 @@ fn remove(args: &Args, format: Format) -> Result<Exit, Failure> {
     }
     exit::print(&out)?;
     Ok(Exit::Well)
+}
+
+/// The time of the last step. Senders hold the old policy until then.
+fn last(earliest: UnixTime, after_first: MaxAge) -> String {
+    let date = date(earliest);
+    if after_first == MaxAge::ZERO {
+        return format!("Not before {date}");
+    }
+    // The span is rounded down, so the seconds stand before it.
+    let span = text::span(u64::from(after_first.as_secs()));
+    format!("{after_first} seconds ({span}) after step 1 was done, but not before {date}")
 }
 
 fn lower(text: &str) -> String {
@@ -247,6 +259,8 @@ struct RemovalJson {
 struct StepJson {
     not_before: String,
     unix: u64,
+    /// The step must wait for so many seconds after the first was done.
+    seconds_after_first: u32,
     action: &'static str,
     policy: Option<String>,
     url: Option<String>,
@@ -257,10 +271,10 @@ struct StepJson {
 impl StepJson {
     fn of(step: &RemovalStep, names: &Names, crlf: bool) -> Self {
         let (url, record_name) = (Some(names.url.clone()), Some(names.record.clone()));
-        let (not_before, unix) = (date(step.not_before), step.not_before.as_secs());
         let bare = Self {
-            not_before,
-            unix,
+            not_before: date(step.earliest),
+            unix: step.earliest.as_secs(),
+            seconds_after_first: step.after_first.as_secs(),
             action: "remove_all",
             policy: None,
             url: None,

@@ -297,13 +297,22 @@ fn ok_the_steps_of_a_removal_are_dated() {
     assert_eq!(steps[1]["record_name"], "_mta-sts.a.test");
     // To the end of the day on which it was last served, and two weeks.
     assert_eq!(steps[2]["not_before"], "2999-01-16T00:00:00Z");
+    // The policy is served until the first step is done, be that late.
+    let waits: Vec<_> = steps.iter().map(|step| &step["seconds_after_first"]).collect();
+    assert_eq!(waits, [0, 0, 1_209_600]);
     let exact = ["--last-served", "2999-01-01T12:00:00Z", "--max-age", "60"];
     let (result, _) = json(&[&["generate", "--removal"], &exact[..]].concat(), b"");
     assert_eq!(result["steps"][2]["not_before"], "2999-01-01T12:01:00Z");
+    let output = run(&[&["generate", "--removal"], &served[..]].concat(), b"");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let last =
+        "3. 1209600 seconds (2 weeks) after step 1 was done, but not before 2999-01-16T00:00:00Z: ";
+    assert!(text.contains(last), "{text}");
     // Long ago: everything now.
     let past = ["--last-served", "2020-01-01", "--max-age", "60"];
     let (result, _) = json(&[&["generate", "--removal"], &past[..]].concat(), b"");
     assert_eq!(result["steps"][0]["unix"], result["steps"][2]["unix"]);
+    assert_eq!(result["steps"][2]["seconds_after_first"], 0);
     assert_eq!(self::exit(&["generate", "--removal", "--max-age", "1", "--mode", "none"]), 64);
     assert_eq!(
         self::exit(&["generate", "--removal", "--max-age", "1", "--last-served", "May"]),
