@@ -174,8 +174,8 @@ pub enum SelectionError {
         /// How many.
         count: usize,
     },
-    /// The one record is not valid.
-    #[error("the MTA-STS record is malformed: {0}")]
+    /// The one record is not valid. The source says why.
+    #[error("the MTA-STS record is malformed")]
     Malformed(#[from] RecordError),
 }
 

@@ -201,8 +201,8 @@ pub enum TlsrptSelectionError {
         /// How many.
         count: usize,
     },
-    /// The one record is not valid.
-    #[error("the TLSRPT record is malformed: {0}")]
+    /// The one record is not valid. The source says why.
+    #[error("the TLSRPT record is malformed")]
     Malformed(#[from] TlsrptRecordError),
 }
 

@@ -1,5 +1,6 @@
 //! What is parsed and compared: records, policies, patterns, names, addresses.
 
+use std::error::Error;
 use std::net::IpAddr;
 
 use mta_sts::{DnsName, MxPattern, Policy, PolicyDomain, Profile, Record};
@@ -62,10 +63,22 @@ pub(super) fn record(input: &OneRecord) -> Verdict {
     })
 }
 
+/// The text of an error and of its causes.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
 pub(super) fn record_set(input: &Records) -> Value {
     match record::select(&input.records) {
         Ok(id) => json!({"verdict": "policy", "id": id.as_str()}),
-        Err(error) => json!({"verdict": "none", "error": error.to_string()}),
+        Err(error) => json!({"verdict": "none", "error": chain(&error)}),
     }
 }
 
@@ -126,7 +139,7 @@ pub(super) fn tlsrpt_record(input: &Records) -> Value {
             "verdict": "reports",
             "rua": record.rua().map(|uri| scheme_in_lower_case(uri.as_str())).collect::<Vec<_>>(),
         }),
-        Err(error) => json!({"verdict": "none", "error": error.to_string()}),
+        Err(error) => json!({"verdict": "none", "error": chain(&error)}),
     }
 }
 
