@@ -81,7 +81,8 @@
 //!    hand over the raw character-strings; tell "there is no such record" (NXDOMAIN, or NODATA with
 //!    an SOA) from "no answer"; pass an extended DNS error along.
 //! 2. Use HTTPS only; verify the certificate against
-//!    [`FetchPolicy::host`](lookup::FetchPolicy::host) by SAN DNS-ID; send SNI; TLS 1.2 or later.
+//!    [`FetchPolicy::host`](lookup::FetchPolicy::host) by SAN DNS-ID; send SNI; TLS 1.2 or later,
+//!    used as RFC 7525 advises (RFC 8461 §7.2).
 //! 3. Follow no redirect; use no HTTP cache, no cookies, and no proxy unless configured; offer no
 //!    content coding.
 //! 4. Hand over the head before the body.
@@ -102,13 +103,13 @@
 //! # Map
 //! | RFC | what it says | module | tests |
 //! |---|---|---|---|
-//! | 8461 §3.1 | the TXT record | [`record`] | `tests/vectors.rs`, `tests/rfc8461.rs` |
-//! | 8461 §3.2 | the policy text | [`policy`] | `tests/vectors.rs`, `tests/rfc8461.rs` |
-//! | 8461 §3.3, §5.1 | discovery, the held policy | [`lookup`], [`Entry`] | `tests/decisions.rs`, `tests/model.rs`, `tests/merge.rs` |
-//! | 8461 §3.3, §10.2 | refresh | [`schedule`] | `tests/schedule.rs` |
+//! | 8461 §3.1 | the TXT record | [`record`] | `tests/vectors.rs`, `tests/rfc8461/` |
+//! | 8461 §3.2 | the policy text | [`policy`] | `tests/vectors.rs`, `tests/rfc8461/` |
+//! | 8461 §3.3, §5.1 | discovery, the held policy | [`lookup`], [`Entry`] | `tests/decisions.rs`, `tests/model/`, `tests/merge/` |
+//! | 8461 §3.3, §10.2 | refresh | [`schedule`] | `tests/schedule/` |
 //! | 8461 §4.1 | MX patterns | [`MxPattern`] | `tests/vectors.rs` |
 //! | 8461 §4.2, §5, §8.4 | delivery, the bounce gate | [`delivery`] | `tests/decisions.rs`, unit tests |
-//! | 8461 §6, 8460 | reports | [`tlsrpt`] | `tests/tlsrpt.rs` |
+//! | 8461 §6, 8460 | reports | [`tlsrpt`] | `tests/tlsrpt.rs`, `tests/tlsrpt/` |
 //! | 8461 §8.1, §8.3 | publishing and removing a policy | [`publish`], [`lint`] | `tests/lint.rs` |
 //!
 //! Each MUST and SHOULD that binds a sender is listed in [`rfc8461`], with its test.
