@@ -109,7 +109,12 @@ impl MtaSts {
 
     /// Fetches the policy again ahead of its end: [`Recheck::Refresh`].
     pub fn refresh(&self, domain: &PolicyDomain) -> Outcome {
-        let outcome = self.drive(Lookup::new(domain.clone()).recheck(Recheck::Refresh));
+        self.refresh_within(domain, self.driver.limits)
+    }
+
+    fn refresh_within(&self, domain: &PolicyDomain, limits: Limits) -> Outcome {
+        let refresh = Lookup::new(domain.clone()).recheck(Recheck::Refresh);
+        let outcome = self.drive_within(refresh, limits);
         self.driver.keeper.metrics.refreshed(&outcome);
         outcome
     }
@@ -143,15 +148,19 @@ impl MtaSts {
     /// Drives a lookup to its end, such as the one that a refused delivery hands out. What is held
     /// and the limits are the client's; the rest is the lookup's. It is never shared.
     pub fn drive(&self, lookup: Lookup) -> Outcome {
+        self.drive_within(lookup, self.driver.limits)
+    }
+
+    fn drive_within(&self, lookup: Lookup, limits: Limits) -> Outcome {
         let _turn = self.turns.take();
-        let outcome = self.run(lookup);
+        let outcome = self.run(lookup, limits);
         self.driver.keeper.metrics.answered(&outcome);
         outcome
     }
 
-    fn run(&self, lookup: Lookup) -> Outcome {
+    fn run(&self, lookup: Lookup, limits: Limits) -> Outcome {
         let held = self.driver.read(lookup.domain());
-        let outcome = self.driver.run(lookup, held);
+        let outcome = self.driver.run(lookup, held, limits);
         self.writer.wake(&self.driver.keeper);
         outcome
     }
@@ -180,7 +189,8 @@ impl MtaSts {
     fn fly(&self, pilot: Pilot) -> Outcome {
         let held = self.driver.read(pilot.domain());
         pilot.known(&held);
-        let outcome = self.driver.run(Lookup::new(pilot.domain().clone()), held);
+        let lookup = Lookup::new(pilot.domain().clone());
+        let outcome = self.driver.run(lookup, held, self.driver.limits);
         pilot.landed(&outcome);
         self.writer.wake(&self.driver.keeper);
         outcome
@@ -215,7 +225,7 @@ impl MtaSts {
             let refreshing = move || {
                 let _turn = turn;
                 let refresh = Lookup::new(domain).recheck(Recheck::Refresh);
-                client.driver.keeper.metrics.refreshed(&client.run(refresh));
+                client.driver.keeper.metrics.refreshed(&client.run(refresh, client.driver.limits));
             };
             // Where no thread is to be had, a later delivery tries again.
             let _ = thread::Builder::new().name("mta-sts-refresh".to_owned()).spawn(refreshing);

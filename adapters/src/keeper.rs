@@ -10,7 +10,7 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use mta_sts::schedule::Alert;
+use mta_sts::schedule::{Alert, Due};
 use mta_sts::{Entry, Held, Limits, Lookup, Outcome, PolicyDomain, Step, UnixTime, Urgency};
 
 use crate::memory::Note;
@@ -297,7 +297,7 @@ impl Keeper {
     }
 
     /// The next domain to refresh now.
-    pub(crate) fn poll_due(&self) -> Option<PolicyDomain> {
+    pub(crate) fn poll_due(&self) -> Option<Due> {
         self.schedule.poll_due(self.now())
     }
 

@@ -117,7 +117,12 @@ impl MtaSts {
 
     /// Fetches the policy again ahead of its end: [`Recheck::Refresh`].
     pub async fn refresh(&self, domain: &PolicyDomain) -> Outcome {
-        let outcome = self.drive(Lookup::new(domain.clone()).recheck(Recheck::Refresh)).await;
+        self.refresh_within(domain, self.driver.limits).await
+    }
+
+    async fn refresh_within(&self, domain: &PolicyDomain, limits: Limits) -> Outcome {
+        let refresh = Lookup::new(domain.clone()).recheck(Recheck::Refresh);
+        let outcome = self.drive_within(refresh, limits).await;
         self.driver.keeper.metrics.refreshed(&outcome);
         outcome
     }
@@ -155,11 +160,15 @@ impl MtaSts {
     /// and the limits are the client's; the rest is the lookup's. It is never shared, and goes on
     /// whoever ceases to wait.
     pub async fn drive(&self, lookup: Lookup) -> Outcome {
+        self.drive_within(lookup, self.driver.limits).await
+    }
+
+    async fn drive_within(&self, lookup: Lookup, limits: Limits) -> Outcome {
         let turn = self.turn().await;
         let client = self.clone();
         let driven = tokio::spawn(async move {
             let _turn = turn;
-            client.run(lookup).await
+            client.run(lookup, limits).await
         });
         match driven.await {
             Ok(outcome) => {
@@ -174,9 +183,9 @@ impl MtaSts {
         }
     }
 
-    async fn run(&self, lookup: Lookup) -> Outcome {
+    async fn run(&self, lookup: Lookup, limits: Limits) -> Outcome {
         let held = self.driver.read(lookup.domain().clone()).await;
-        let outcome = self.driver.run(lookup, held).await;
+        let outcome = self.driver.run(lookup, held, limits).await;
         self.writer.wake(&self.driver.keeper);
         outcome
     }
@@ -211,7 +220,8 @@ impl MtaSts {
                 let _turn = turn;
                 let held = client.driver.read(domain.clone()).await;
                 reporter.known(&held);
-                let outcome = client.driver.run(Lookup::new(domain), held).await;
+                let limits = client.driver.limits;
+                let outcome = client.driver.run(Lookup::new(domain), held, limits).await;
                 client.writer.wake(&client.driver.keeper);
                 outcome
             }
@@ -240,7 +250,8 @@ impl MtaSts {
             runtime.spawn(async move {
                 let _turn = turn;
                 let refresh = Lookup::new(domain).recheck(Recheck::Refresh);
-                client.driver.keeper.metrics.refreshed(&client.run(refresh).await);
+                let outcome = client.run(refresh, client.driver.limits).await;
+                client.driver.keeper.metrics.refreshed(&outcome);
             });
         }
     }

@@ -7,7 +7,7 @@ use crate::lookup::PolicyChange;
 use crate::name::PolicyDomain;
 use crate::time::{DAY, UnixTime};
 
-/// What somebody should see. Its text is one line for a log.
+/// A message for an administrator. Its text is one line for a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Alert {
@@ -79,7 +79,7 @@ pub(super) struct Failing {
     alerted: Option<(UnixTime, Stage)>,
 }
 
-/// How much of a policy's life is left.
+/// The part of a policy's life that is left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Stage {
     More,
@@ -107,8 +107,8 @@ impl Failing {
         Self { failures: 0, since: now, alerted: None }
     }
 
-    /// Counts a failure, with so many seconds of the policy's life left; whether somebody should
-    /// be told.
+    /// Counts a failure, with so many seconds of the policy's life left. `true` if an
+    /// administrator should be told.
     pub(super) fn count(&mut self, left: u64, life: u64, now: UnixTime) -> bool {
         self.failures = self.failures.saturating_add(1);
         let stage = Stage::of(left, life);

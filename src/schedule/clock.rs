@@ -3,7 +3,7 @@
 
 use crate::time::{DAY, MINUTE, UnixTime};
 
-/// A wall clock may be set; what the schedule waits for is counted in ticks, seconds that passed
+/// A wall clock may be set. What the schedule waits for is counted in ticks: seconds that passed
 /// while it was driven. A clock set back leaves every wait as long as it was, and so as spread.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Clock {
@@ -12,10 +12,11 @@ pub(super) struct Clock {
 }
 
 impl Clock {
-    /// Calls that overtake one another tell times that are a little out of order; no more than that
-    /// is a clock set back.
+    /// Calls that overtake one another tell times that are a little out of order. So small a step is
+    /// no clock set back.
     const TOLERANCE: u64 = MINUTE;
-    /// More than any wait: a longer step forward does nothing more, and the ticks cannot run out.
+    /// It is more than any wait. A longer step forward does nothing more, and the ticks cannot run
+    /// out.
     const LONGEST_STEP: u64 = 2 * DAY;
 
     pub(super) fn advance(&mut self, now: UnixTime) {
@@ -26,7 +27,7 @@ impl Clock {
         }
     }
 
-    /// The latest time that was told; the time after a clock was set back.
+    /// The latest time that was told, or the time after a clock was set back.
     pub(super) const fn now(&self) -> UnixTime {
         self.wall
     }
@@ -35,12 +36,7 @@ impl Clock {
         self.ticks
     }
 
-    /// The tick `secs` from now.
-    pub(super) const fn after(&self, secs: u64) -> u64 {
-        self.ticks.saturating_add(secs)
-    }
-
-    /// Seconds until the tick; 0 if it has come.
+    /// Seconds until the tick, or 0 if it has come.
     pub(super) const fn until(&self, tick: u64) -> u64 {
         tick.saturating_sub(self.ticks)
     }
@@ -86,6 +82,6 @@ mod tests {
         let start = clock.ticks();
         clock.advance(at(u64::MAX));
         assert_eq!(clock.ticks(), start + 2 * DAY);
-        assert_eq!(clock.until(clock.after(5)), 5);
+        assert_eq!(clock.until(clock.ticks() + 5), 5);
     }
 }

@@ -1,105 +1,119 @@
-//! How fast: what is due goes out evenly, whatever made it due at once.
-
-use super::plan;
+//! How fast: what is due begins evenly, whatever made it due at once.
 
 /// One refresh. Rates are in refreshes per second, in this unit.
-pub(super) const ONE: u64 = 1 << 32;
-/// A rate that burdens nobody: one in 5 s. A small schedule need not be slower.
+const ONE: u64 = 1 << 32;
+/// The lowest rate of a lane: one in 5 s. A small schedule need not be slower.
 const LOWEST_RATE: u64 = ONE / 5;
-/// How many seconds' worth may go out at once: a driver wakes up once a second at best.
+/// So many seconds' worth may begin at once, because a driver wakes up once a second at best.
 const BURST_SECS: u64 = 4;
 
-/// How often a policy is refreshed, as a rate.
-pub(super) fn weight(max_age: u64, is_failing: bool) -> u64 {
-    let (earliest, latest) = plan::window(max_age);
-    let weight = ONE.checked_div(earliest.midpoint(latest)).unwrap_or(ONE);
-    // The longest wait after a failure is about a third of the regular one.
-    if is_failing { weight.saturating_mul(3) } else { weight }
-}
-
-/// The rate for a schedule of this weight in all, with so many refreshes ready, the first of which
-/// has so many seconds left.
+/// A token bucket, for one lane.
 ///
-/// It is three quarters more than what comes in the long run, so that a backlog goes away; and
-/// where the most urgent policy would not live to see that, such that all that are ready would be
-/// through in half of its time. Once it is out, the next most urgent decides.
-pub(super) fn rate(weight: u64, ready: u64, left: u64) -> u64 {
-    let ample = weight.saturating_add(weight / 4).saturating_add(weight / 2);
-    let all = u128::from(ready).saturating_mul(u128::from(ONE)).saturating_mul(2);
-    let urgent = all.checked_div(u128::from(left)).unwrap_or(u128::MAX);
-    ample.max(LOWEST_RATE).max(u64::try_from(urgent).unwrap_or(u64::MAX))
-}
-
-/// A token bucket.
+/// Its rate is three quarters more than the sum of what the lane's domains need in the long run, so
+/// that a backlog goes away. No lane spends what another needs.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Pace {
     credit: u64,
     tick: u64,
+    /// The sum over the domains of one refresh per interval.
+    demand: u64,
 }
 
 impl Pace {
-    /// Whether one may go out now.
-    pub(super) fn allows(&mut self, rate: u64, tick: u64) -> bool {
+    fn weight(interval: u64) -> u64 {
+        ONE.checked_div(interval).unwrap_or(ONE)
+    }
+
+    /// Adds a domain that is refreshed once in so many seconds.
+    pub(super) fn add(&mut self, interval: u64) {
+        self.demand = self.demand.saturating_add(Self::weight(interval));
+    }
+
+    /// Removes a domain that was added with the same interval.
+    pub(super) fn remove(&mut self, interval: u64) {
+        self.demand = self.demand.saturating_sub(Self::weight(interval));
+    }
+
+    fn rate(&self) -> u64 {
+        let demand = self.demand;
+        demand.saturating_add(demand / 4).saturating_add(demand / 2).max(LOWEST_RATE)
+    }
+
+    fn credit(&self, tick: u64) -> u64 {
+        let rate = self.rate();
         let earned = tick.saturating_sub(self.tick).saturating_mul(rate);
         let most = rate.saturating_mul(BURST_SECS).saturating_add(ONE);
+        self.credit.saturating_add(earned).min(most)
+    }
+
+    /// Takes what one refresh costs. `false` if there is not enough.
+    pub(super) fn take(&mut self, tick: u64) -> bool {
+        self.credit = self.credit(tick);
         self.tick = tick;
-        // What an urgent policy's rate has earned is not for those after it: cut each time.
-        self.credit = self.credit.saturating_add(earned).min(most);
-        self.credit >= ONE
+        let left = self.credit.checked_sub(ONE);
+        self.credit = left.unwrap_or(self.credit);
+        left.is_some()
     }
 
-    /// One goes out.
-    pub(super) const fn take(&mut self) {
-        self.credit = self.credit.saturating_sub(ONE);
-    }
-
-    /// Seconds until the next may go out, as of the last question.
-    pub(super) fn wait(&self, rate: u64) -> u64 {
-        ONE.saturating_sub(self.credit).checked_div(rate).unwrap_or(0).saturating_add(1)
+    /// Seconds until the next refresh may begin; at least one.
+    pub(super) fn wait(&self, tick: u64) -> u64 {
+        let missing = ONE.saturating_sub(self.credit(tick));
+        missing.div_ceil(self.rate()).max(1)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::time::{DAY, HOUR};
+    use crate::time::HOUR;
 
-    fn go_out(pace: &mut Pace, rate: u64, tick: u64) -> u64 {
+    fn pace(per_second: u64) -> Pace {
+        Pace { demand: ONE * per_second * 4 / 7 + 4, ..Pace::default() }
+    }
+
+    fn begun(pace: &mut Pace, tick: u64) -> u64 {
         let mut count = 0;
-        while pace.allows(rate, tick) {
-            pace.take();
+        while pace.take(tick) {
             count += 1;
         }
         count
     }
 
     #[test]
-    fn ok_a_rest_earns_no_burst() {
-        let mut pace = Pace::default();
-        assert_eq!(go_out(&mut pace, 10 * ONE, 1_000_000), 41);
-        assert_eq!(go_out(&mut pace, 10 * ONE, 1_000_000), 0);
-        assert_eq!(go_out(&mut pace, 10 * ONE, 1_000_001), 10);
+    fn rest_earns_no_burst() {
+        let mut pace = pace(10);
+        assert_eq!(begun(&mut pace, 1_000_000), 41);
+        assert_eq!(begun(&mut pace, 1_000_000), 0);
+        assert!((9..=10).contains(&begun(&mut pace, 1_000_001)));
     }
 
     #[test]
-    fn ok_the_wait_is_never_zero_and_then_one_may_go() {
-        for rate in [LOWEST_RATE, ONE / 3, ONE, 100 * ONE] {
-            let mut pace = Pace::default();
-            go_out(&mut pace, rate, 100);
-            let wait = pace.wait(rate);
-            assert!((1..=6).contains(&wait), "{rate}: {wait}");
-            assert!(pace.allows(rate, 100 + wait), "{rate}");
+    fn after_the_wait_one_may_begin_and_not_before() {
+        for per_second in [0, 1, 3, 100] {
+            let mut pace = pace(per_second);
+            begun(&mut pace, 100);
+            let wait = pace.wait(100);
+            assert!((1..=5).contains(&wait), "{per_second}: {wait}");
+            assert!(!pace.take(100 + wait - 1));
+            assert_eq!(pace.wait(100 + wait - 1), 1);
+            assert!(pace.take(100 + wait), "{per_second}");
         }
     }
 
     #[test]
-    fn ok_rates() {
+    fn rate_is_seven_quarters_of_the_demand() {
+        let mut pace = Pace::default();
+        assert_eq!(pace.rate(), LOWEST_RATE);
         // A million policies, a refresh in 17.5 h each on average.
-        let weight = weight(90 * DAY, false) * 1_000_000;
-        let per_second = |rate: u64| rate / ONE;
-        assert_eq!(per_second(rate(weight, 1, DAY)), 27);
-        assert_eq!(per_second(rate(weight, 900_000, HOUR)), 500);
-        assert_eq!(rate(0, 0, DAY), LOWEST_RATE);
-        assert_eq!(rate(u64::MAX, u64::MAX, 0), u64::MAX);
+        for _ in 0..1_000_000 {
+            pace.add(35 * HOUR / 2);
+        }
+        assert_eq!(pace.rate() / ONE, 27);
+        pace.add(0);
+        pace.remove(0);
+        for _ in 0..1_000_000 {
+            pace.remove(35 * HOUR / 2);
+        }
+        assert_eq!(pace.demand, 0);
     }
 }

@@ -1,11 +1,11 @@
 //! What is under way, and what happens to an entry meanwhile.
 
 use mta_sts::schedule::Schedule;
-use mta_sts::{Held, Mode, Recheck, Status};
+use mta_sts::{Held, Limits, Mode, Recheck, Status};
 
 use crate::world::{
     Answer, DAY, HOUR, MINUTE, START, WEEK, domain, entry, following, found, look_up, next_due,
-    refresh, text, wait,
+    poll, refresh, text, wait,
 };
 
 #[test]
@@ -18,10 +18,10 @@ fn ok_what_is_in_flight_is_not_given_again_until_it_is_lost() {
     schedule.handle_entry(&held, 0, now);
     let fetched = entry(domain(1), Mode::Enforce, WEEK, now.minus_secs(6 * DAY));
     schedule.handle_entry(&fetched, 0, now);
-    assert_eq!(schedule.poll_due(now.plus_secs(15 * MINUTE - 1)), None);
+    assert_eq!(poll(&mut schedule, now.plus_secs(15 * MINUTE - 1)), None);
     assert_eq!(schedule.poll_timeout(), Some(now.plus_secs(15 * MINUTE)));
     let lost = now.plus_secs(15 * MINUTE);
-    assert_eq!(schedule.poll_due(lost), Some(due.clone()));
+    assert_eq!(poll(&mut schedule, lost), Some(due.clone()));
     assert_eq!(schedule.in_flight(), 1);
 
     let outcome = refresh(&held, Answer::Policy(&text(Mode::Enforce, WEEK)), lost);
@@ -30,40 +30,95 @@ fn ok_what_is_in_flight_is_not_given_again_until_it_is_lost() {
     assert_eq!(wait(&mut schedule, lost), Some(12 * HOUR));
 }
 
-#[test]
-fn ok_no_more_are_in_flight_than_allowed() {
-    let mut schedule = Schedule::new().with_max_in_flight(3);
-    for n in 0..10 {
-        let held = entry(domain(n), Mode::Enforce, WEEK, START.minus_secs(3 * DAY));
+/// Schedules so many policies that are about to expire, so that the pace allows many at once.
+fn crowd(mut schedule: Schedule, count: usize) -> Schedule {
+    for n in 0..count {
+        let held = entry(domain(n), Mode::Enforce, WEEK, START.minus_secs(WEEK - 10 * MINUTE));
         schedule.handle_entry(&held, 0, START);
     }
-    let mut now = START;
+    schedule
+}
+
+#[test]
+fn ok_no_more_are_in_flight_than_allowed() {
+    let mut schedule = crowd(Schedule::new().with_max_in_flight(3), 200);
     let mut given = Vec::new();
-    while now < START.plus_secs(14 * MINUTE) {
-        given.extend(schedule.poll_due(now).map(|due| (due, now)));
-        now = now.plus_secs(1);
+    for secs in 0..=15 {
+        let now = START.plus_secs(secs);
+        given.extend(poll(&mut schedule, now).map(|due| (due, now)));
     }
-    assert_eq!((given.len(), schedule.in_flight(), schedule.ready()), (3, 3, 7));
-    assert_eq!(schedule.poll_timeout(), Some(given[0].1.plus_secs(15 * MINUTE)));
+    assert_eq!((given.len(), schedule.in_flight(), schedule.ready()), (3, 3, 197));
+    assert_eq!(schedule.poll_timeout(), Some(given[0].1.plus_secs(16)));
+    let now = START.plus_secs(15);
     let outcome = found(&given[1].0, WEEK, now);
     assert_eq!(schedule.handle_outcome(&outcome, 0, now), None);
-    assert!(schedule.poll_due(now).is_some());
-    assert_eq!(schedule.poll_due(now), None);
+    assert!(poll(&mut schedule, now).is_some());
+    assert_eq!(poll(&mut schedule, now), None);
+}
+
+/// A driver that ignores the short timeouts does not stop the other refreshes.
+#[test]
+fn refresh_that_is_not_prompt_makes_room_after_15_seconds() {
+    let mut schedule = crowd(Schedule::new().with_max_in_flight(4), 200);
+    let mut given = Vec::new();
+    for secs in 0..5 * 16 {
+        let now = START.plus_secs(secs);
+        while let Some(due) = poll(&mut schedule, now) {
+            given.push((secs / 16, due));
+        }
+    }
+    for round in 0..5 {
+        assert_eq!(given.iter().filter(|(at, _)| *at == round).count(), 4, "{round}");
+    }
+    assert_eq!(schedule.in_flight(), 20);
+    assert!(given.iter().all(|(_, due)| schedule.is_in_flight(due)));
+    let distinct: std::collections::BTreeSet<_> = given.iter().map(|(_, due)| due).collect();
+    assert_eq!(distinct.len(), 20);
+}
+
+/// A failure takes a domain to the slow lane, with the full timeouts; a prompt success takes it back.
+#[test]
+fn limits_are_full_after_a_failure_until_a_prompt_success() {
+    let policy = text(Mode::Enforce, WEEK);
+    let mut held = entry(domain(1), Mode::Enforce, WEEK, START);
+    let mut schedule = following(&held, 0, START);
+    let mut now;
+    for (answer, took, is_full) in [
+        (Answer::Policy(&policy), 15, false),
+        (Answer::Policy(&policy), 16, false),
+        (Answer::Policy(&policy), 79, true),
+        (Answer::Policy(&policy), 15, true),
+        (Answer::NoPolicy, 0, false),
+        (Answer::NoPolicy, 12, true),
+        (Answer::Policy(&policy), 1, true),
+        (Answer::Policy(&policy), 1, false),
+    ] {
+        let due = loop {
+            now = schedule.poll_timeout().unwrap();
+            if let Some(due) = schedule.poll_due(now) {
+                break due;
+            }
+        };
+        let limits = due.limits(Limits::default());
+        let times = (limits.query_timeout().as_secs(), limits.fetch_timeout().as_secs());
+        assert_eq!(times, if is_full { (20, 60) } else { (4, 8) });
+        now = now.plus_secs(took);
+        let outcome = refresh(&held, answer, now);
+        schedule.handle_outcome(&outcome, 0, now);
+        held = outcome.into_entry();
+    }
 }
 
 #[test]
 fn ok_by_itself_a_schedule_begins_64_at_once_and_at_least_one() {
-    for (mut schedule, most) in [(Schedule::new(), 64), (Schedule::new().with_max_in_flight(0), 1)]
-    {
-        for n in 0..100 {
-            assert_eq!((schedule.len(), schedule.is_empty()), (n, n == 0));
-            let held = entry(domain(n), Mode::Enforce, WEEK, START.minus_secs(3 * DAY));
-            schedule.handle_entry(&held, 0, START);
+    assert_eq!((Schedule::new().len(), Schedule::new().is_empty()), (0, true));
+    for (schedule, most) in [(Schedule::new(), 64), (Schedule::new().with_max_in_flight(0), 1)] {
+        let mut schedule = crowd(schedule, 2_000);
+        assert_eq!((schedule.len(), schedule.is_empty()), (2_000, false));
+        for secs in 0..=15 {
+            while poll(&mut schedule, START.plus_secs(secs)).is_some() {}
         }
-        for secs in 0..14 * MINUTE {
-            schedule.poll_due(START.plus_secs(secs));
-        }
-        assert_eq!((schedule.in_flight(), schedule.ready()), (most, 100 - most));
+        assert_eq!((schedule.in_flight(), schedule.ready()), (most, 2_000 - most));
     }
 }
 
@@ -135,8 +190,16 @@ fn ok_a_newer_policy_that_came_meanwhile_counts_and_the_failure_does_not() {
     let (now, _) = next_due(&mut schedule, START).unwrap();
     let newer = refresh(&held, Answer::Policy(&text(Mode::Enforce, WEEK)), now).into_entry();
     schedule.handle_entry(&newer, 0, now);
-    assert_eq!((schedule.poll_due(now), schedule.in_flight()), (None, 1));
-    assert_eq!(schedule.poll_timeout(), Some(now.plus_secs(15 * MINUTE)));
+    assert_eq!((poll(&mut schedule, now), schedule.in_flight()), (None, 1));
+    // After 15 seconds it is no longer prompt, and after 15 minutes it is lost.
+    for secs in [16, 15 * MINUTE] {
+        let then = schedule.poll_timeout().unwrap();
+        assert_eq!(then, now.plus_secs(secs));
+        assert_eq!(poll(&mut schedule, then.minus_secs(1)), None);
+        if secs == 16 {
+            assert_eq!((poll(&mut schedule, then), schedule.in_flight()), (None, 1));
+        }
+    }
     let outcome = refresh(&held, Answer::NoPolicy, now);
     assert_eq!(schedule.handle_outcome(&outcome, 0, now), None);
     assert_eq!(wait(&mut schedule, now), Some(12 * HOUR));
@@ -177,18 +240,18 @@ fn ok_what_was_known_does_not_keep_what_the_store_lost() {
 }
 
 #[test]
-fn ok_what_expires_before_its_turn_comes_is_not_given() {
+fn ok_what_expires_before_it_begins_is_not_given() {
     let expires = START.plus_secs(DAY);
+    let began = expires.minus_secs(10 * MINUTE);
     for (now, is_given) in [(expires.minus_secs(1), true), (expires, false)] {
         let mut schedule = Schedule::new().with_max_in_flight(1);
         for (n, fetched_at) in [(1, START.minus_secs(MINUTE)), (2, START)] {
-            schedule.handle_entry(&entry(domain(n), Mode::Enforce, DAY, fetched_at), 0, START);
+            schedule.handle_entry(&entry(domain(n), Mode::Enforce, DAY, fetched_at), 0, began);
         }
-        let began = expires.minus_secs(10 * MINUTE);
-        assert_eq!(schedule.poll_due(began), Some(domain(1)));
-        assert_eq!((schedule.poll_due(began), schedule.ready()), (None, 1));
+        assert_eq!(poll(&mut schedule, began), Some(domain(1)));
+        assert_eq!((poll(&mut schedule, began), schedule.ready()), (None, 1));
         assert_eq!(schedule.handle_outcome(&found(&domain(1), WEEK, now), 0, now), None);
-        assert_eq!(schedule.poll_due(now), is_given.then(|| domain(2)));
+        assert_eq!(poll(&mut schedule, now), is_given.then(|| domain(2)));
         assert_eq!(schedule.parked(), usize::from(!is_given));
     }
 }
@@ -229,7 +292,7 @@ fn ok_what_was_fetched_later_is_followed_though_its_generation_is_lower() {
     // Long after the first has expired, too.
     let mut schedule = following(&held, 0, START);
     let then = START.plus_secs(2 * DAY);
-    assert_eq!(schedule.poll_due(then), None);
+    assert_eq!(poll(&mut schedule, then), None);
     assert_eq!(schedule.parked(), 1);
     let later = entry(domain(1), Mode::Enforce, WEEK, then);
     schedule.handle_entry(&later, 0, then);
@@ -254,13 +317,13 @@ fn ok_an_outcome_that_comes_late_changes_nothing() {
     let (began, _) = next_due(&mut schedule, START).unwrap();
     // Lost, given again, and fetched; then the first one ends after all, two days later.
     let again = began.plus_secs(15 * MINUTE);
-    assert!(schedule.poll_due(again).is_some());
+    assert!(poll(&mut schedule, again).is_some());
     let outcome = refresh(&held, Answer::Policy(&text(Mode::Enforce, WEEK)), again);
     assert_eq!(schedule.handle_outcome(&outcome, 0, again), None);
     let now = again.plus_secs(2 * DAY);
     let late = refresh(&held, Answer::Nothing, now);
     assert_eq!(late.status(), Status::Absent);
     assert_eq!(schedule.handle_outcome(&late, 0, now), None);
-    assert!(schedule.contains(&domain(1)));
-    assert_eq!(schedule.poll_due(now), Some(domain(1)));
+    assert!(schedule.contains(&domain(1)) && !schedule.is_in_flight(&domain(1)));
+    assert!(wait(&mut schedule, now) <= Some(12 * HOUR));
 }

@@ -1,7 +1,7 @@
 //! Entries and outcomes as the discovery machine makes them.
 
 use mta_sts::lookup::Head;
-use mta_sts::schedule::Schedule;
+use mta_sts::schedule::{Due, Schedule};
 use mta_sts::{
     DnsFailure, DnsFailureKind, Entry, FetchFailure, Held, Lookup, Mode, Outcome, PolicyDomain,
     PolicyHostVerified, Recheck, Step, UnixTime,
@@ -107,13 +107,18 @@ pub(crate) fn entry(domain: PolicyDomain, mode: Mode, max_age: u64, fetched_at: 
     look_up(domain, Held::Nothing, Recheck::WhenDue, answer, fetched_at).into_entry()
 }
 
+/// The next domain that is due.
+pub(crate) fn poll(schedule: &mut Schedule, now: UnixTime) -> Option<PolicyDomain> {
+    schedule.poll_due(now).map(Due::into_domain)
+}
+
 /// Sleeps from time-out to time-out until something is due.
 pub(crate) fn next_due(
     schedule: &mut Schedule,
     mut now: UnixTime,
 ) -> Option<(UnixTime, PolicyDomain)> {
     for _ in 0..10_000 {
-        if let Some(domain) = schedule.poll_due(now) {
+        if let Some(domain) = poll(schedule, now) {
             return Some((now, domain));
         }
         let then = schedule.poll_timeout()?;

@@ -31,10 +31,10 @@ impl Driver {
         debug_span!("store_read", %domain).in_scope(|| self.keeper.read(domain))
     }
 
-    /// Drives a lookup, given what is held, to its end.
-    pub(super) fn run(&self, lookup: Lookup, held: Held) -> Outcome {
+    /// Drives a lookup to its end, given what is held, within these limits.
+    pub(super) fn run(&self, lookup: Lookup, held: Held, limits: Limits) -> Outcome {
         let span = debug_span!("lookup", domain = lookup.domain().as_str());
-        let step = lookup.held(held).limits(self.limits).start(self.keeper.now());
+        let step = lookup.held(held).limits(limits).start(self.keeper.now());
         span.in_scope(|| self.steps(step))
     }
 

@@ -163,11 +163,12 @@ impl<A: FnMut(Alert, &Outcome) + Send> Work<A> {
             if seen.stopped {
                 return;
             }
-            let Some(domain) = keeper.poll_due() else {
+            let Some(due) = keeper.poll_due() else {
                 self.watch.wait(seen, keeper.sleep_before_due());
                 continue;
             };
-            let outcome = self.client.refresh(&domain);
+            let limits = due.limits(self.client.limits());
+            let outcome = self.client.refresh_within(due.domain(), limits);
             if let Some(alert) = keeper.refreshed(&outcome) {
                 let mut tell = self.alert.lock().unwrap_or_else(PoisonError::into_inner);
                 tell(alert, &outcome);

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
 
-use mta_sts::schedule::{Alert, Schedule};
+use mta_sts::schedule::{Alert, Due, Schedule};
 use mta_sts::{Entry, Outcome, PolicyDomain, UnixTime};
 
 use super::lock;
@@ -56,7 +56,7 @@ impl Following {
         }
     }
 
-    pub(super) fn poll_due(&self, now: UnixTime) -> Option<PolicyDomain> {
+    pub(super) fn poll_due(&self, now: UnixTime) -> Option<Due> {
         self.schedule()?.poll_due(now)
     }
 

@@ -39,10 +39,10 @@ impl Driver {
         read.await.unwrap_or(Held::Unreadable)
     }
 
-    /// Drives a lookup, given what is held, to its end.
-    pub(super) async fn run(&self, lookup: Lookup, held: Held) -> Outcome {
+    /// Drives a lookup to its end, given what is held, within these limits.
+    pub(super) async fn run(&self, lookup: Lookup, held: Held, limits: Limits) -> Outcome {
         let span = debug_span!("lookup", domain = lookup.domain().as_str());
-        let step = lookup.held(held).limits(self.limits).start(self.keeper.now());
+        let step = lookup.held(held).limits(limits).start(self.keeper.now());
         self.steps(step).instrument(span).await
     }
 

@@ -144,11 +144,12 @@ impl<A: FnMut(Alert, &Outcome) + Send + 'static> Work<A> {
             if self.watch.is_stopped() {
                 return;
             }
-            let Some(domain) = keeper.poll_due() else {
+            let Some(due) = keeper.poll_due() else {
                 let _ = timeout(keeper.sleep_before_due(), rung).await;
                 continue;
             };
-            let outcome = self.client.refresh(&domain).await;
+            let limits = due.limits(self.client.limits());
+            let outcome = self.client.refresh_within(due.domain(), limits).await;
             if let Some(alert) = keeper.refreshed(&outcome) {
                 let mut tell = self.alert.lock().unwrap_or_else(PoisonError::into_inner);
                 tell(alert, &outcome);

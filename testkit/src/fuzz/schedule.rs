@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use arbitrary::{Arbitrary, Result, Unstructured};
 use mta_sts::schedule::Schedule;
 use mta_sts::{
-    Entry, FetchFailure, Held, HeldPolicy, Lookup, Mode, Outcome, PolicyDomain, Recheck, UnixTime,
+    Entry, FetchFailure, Held, HeldPolicy, Limits, Lookup, Mode, Outcome, PolicyDomain, Recheck,
+    UnixTime,
 };
 
 use crate::script::{HttpsAnswer, TxtAnswer, policy_text, run};
@@ -15,11 +16,17 @@ const DAY: u64 = 86_400;
 const START: UnixTime = UnixTime::from_secs(1_800_000_000);
 const DOMAINS: usize = 6;
 const MAX_IN_FLIGHT: usize = 3;
+/// At most a quarter of them in the slow lane, and at least one.
+const MAX_SLOW: usize = 1;
+/// A prompt refresh no longer counts after so long.
+const PROMPT: u128 = 15;
+/// Any refresh counts as lost after so long.
+const LOST: u128 = 15 * 60;
 const MAX_AGES: [u64; 7] = [0, 600, HOUR, 6 * HOUR, DAY, 7 * DAY, 365 * DAY];
 
-/// Any order of events on any clock: no more refreshes are under way than may be, none is given
-/// twice or before its time, `poll_timeout` lies in the future once nothing is due, no domain is
-/// lost, and after two quiet days each policy was refreshed.
+/// Any order of events on any clock. No more refreshes are under way than may be, in the slow lane
+/// and in all. No domain is returned twice or before its time. `poll_timeout` lies in the future
+/// once nothing is due. No domain is lost, and after two quiet days each policy was refreshed.
 ///
 /// # Panics
 /// Where one of these does not hold.
@@ -106,12 +113,21 @@ fn domain(number: usize) -> PolicyDomain {
     PolicyDomain::parse(&format!("d{number}.example")).expect("a name")
 }
 
+/// A refresh that is under way.
+struct Refresh {
+    /// The entry that it has read.
+    read: Option<Entry>,
+    /// The time that had passed when it began.
+    began: u128,
+    /// Its limits are the full ones.
+    is_slow: bool,
+}
+
 /// A sender with its store.
 struct Sender {
     schedule: Schedule,
     store: BTreeMap<PolicyDomain, Entry>,
-    /// What each refresh that is under way has read, and how much time had passed when it began.
-    in_flight: BTreeMap<PolicyDomain, (Option<Entry>, u128)>,
+    in_flight: BTreeMap<PolicyDomain, Refresh>,
     /// Domains that the schedule may have forgotten: the clock was 30 days past their end; or it was
     /// set back, and what came in the place of a policy that was dropped without a word seems older.
     forgotten: Vec<PolicyDomain>,
@@ -201,8 +217,9 @@ impl Sender {
             Event::Poll => self.poll(),
             Event::Ended(n, reply, is_told) => {
                 let Some(of) = self.in_flight.keys().nth(n).cloned() else { return };
-                let (read, _) = self.in_flight.remove(&of).expect("it is there");
-                let outcome = self.look_up(&of, Self::held(read), Recheck::Refresh, reply);
+                let refresh = self.in_flight.remove(&of).expect("it is there");
+                let held = Self::held(refresh.read);
+                let outcome = self.look_up(&of, held, Recheck::Refresh, reply);
                 let written = self.write(outcome.entry());
                 if is_told {
                     self.schedule.handle_entry(&written, entropy, now);
@@ -226,13 +243,25 @@ impl Sender {
     fn poll(&mut self) {
         let now = self.now;
         while let Some(due) = self.schedule.poll_due(now) {
+            let limits = Limits::default();
+            let is_slow = due.limits(limits) == limits;
+            let due = due.into_domain();
             assert!(self.schedule.is_in_flight(&due));
-            let read = self.store.get(&due).cloned();
+            let refresh =
+                Refresh { read: self.store.get(&due).cloned(), began: self.passed, is_slow };
             // A task that is never heard of again is one whose outcome no event brings in time.
-            if let Some((_, began)) = self.in_flight.insert(due.clone(), (read, self.passed)) {
-                assert!(self.passed - began >= 15 * 60, "{due} is in flight");
+            if let Some(earlier) = self.in_flight.insert(due.clone(), refresh) {
+                assert!(self.passed - earlier.began >= LOST, "{due} is in flight");
             }
-            assert!(self.schedule.in_flight() <= MAX_IN_FLIGHT);
+            let count = |is_slow, longest| {
+                let counts = |refresh: &&Refresh| {
+                    refresh.is_slow == is_slow && self.passed - refresh.began <= longest
+                };
+                self.in_flight.values().filter(counts).count()
+            };
+            let slow = count(true, LOST - 1);
+            assert!(slow <= MAX_SLOW, "{slow} are slow");
+            assert!(slow + count(false, PROMPT) <= MAX_IN_FLIGHT);
         }
         if let Some(then) = self.schedule.poll_timeout() {
             assert!(then > now, "{then} at {now}");
@@ -266,7 +295,7 @@ impl Sender {
             held.policy(begin).is_some_and(|held| {
                 u64::from(held.policy().max_age().as_secs()) >= DAY
                     && held.expires_at() > begin.plus_secs(2 * DAY)
-            }) && begin.secs_since(held.last_used()) < 170 * DAY
+            }) && begin.secs_since(held.last_used()) < 28 * DAY
         };
         let wanted = self.store.iter().filter(|(of, held)| {
             self.schedule.contains(of) && !self.forgotten.contains(of) && refreshed_before(held)
