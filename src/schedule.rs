@@ -91,9 +91,10 @@
 //!
 //! # Fairness
 //! Whatever 100,000 other domains do, a policy of 36 hours or more whose host answers promptly
-//! begins its refresh within 26 hours of its fetch, with the default of 64 concurrent refreshes. The
-//! number of domains grows in proportion to the concurrent refreshes, of which there must be at
-//! least 8. For this each refresh is in one of three lanes:
+//! begins its refresh within 26 hours of its fetch, with the default of 64 concurrent refreshes.
+//! Promptly means that DNS answers within 4 seconds and the host within 8. The number of domains
+//! grows in proportion to the concurrent refreshes, of which there must be at least 8. For this each
+//! refresh is in one of three lanes:
 //!
 //! | lane | policies | of 64 concurrent refreshes |
 //! |---|---|---|
@@ -125,12 +126,12 @@
 //! | 1 week, 1 year | 31 days | 63 |
 //!
 //! A host that fails on purpose is tried more often, above all before its policy expires: about
-//! 1,200 times at most, with a `max_age` of a day. These tries are all in the slow lane.
+//! 1,100 times at most, with a `max_age` of a day. Nearly all of these tries are in the slow lane.
 //!
 //! # Several processes
-//! Several processes that share a store may each keep a schedule. What one has fetched, the others
-//! learn by `handle_entry`, or by the outcome of one refresh too many: each process makes at most as
-//! many refreshes as it would alone.
+//! Several processes that share a store may each keep a schedule. Two of them refresh each policy
+//! twice as often as one. If each reports to its schedule what the other has written
+//! (`handle_entry`), they refresh it an eighth more often than one.
 //!
 //! # Bounds
 //! A call costs O(log n) of the n domains followed, a few microseconds for a million. `poll_due`
