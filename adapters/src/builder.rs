@@ -155,9 +155,9 @@ impl<D: ?Sized, H: ?Sized> Builder<D, H> {
         self
     }
 
-    /// The number of policies that a refresher fetches at the same time: 16 unless set, and at least 1.
-    /// With 16 the refreshes are [fair](mta_sts::schedule#fairness) beside 25,000 other domains, with
-    /// 64 beside 100,000.
+    /// The number of policies that a refresher fetches at the same time: 16 unless set, and at
+    /// least 1. With 16 the refreshes are [fair](mta_sts::schedule#fairness) beside 25,000 other
+    /// domains, with 64 beside 100,000.
     pub fn concurrent_refreshes(mut self, refreshes: usize) -> Self {
         self.concurrent_refreshes = refreshes.max(1);
         self

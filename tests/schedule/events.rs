@@ -275,8 +275,8 @@ fn ok_a_policy_that_came_back_under_an_older_clock_is_followed() {
     assert_eq!(wait(&mut schedule, now), Some(12 * HOUR));
 }
 
-/// A clock that ran ahead has left a high generation; the store drops the policy, and nobody says so;
-/// what a delivery fetches later has a lower one.
+/// A clock that ran ahead has left a high generation. The store drops the policy without a report.
+/// What a delivery fetches later has a lower one.
 #[test]
 fn ok_what_was_fetched_later_is_followed_though_its_generation_is_lower() {
     let ahead = entry(domain(1), Mode::Enforce, DAY, START.plus_secs(365 * DAY));

@@ -1,4 +1,4 @@
-//! Refreshes that fail, and what somebody is told.
+//! Refreshes that fail, and the alerts.
 
 use mta_sts::lookup::Head;
 use mta_sts::schedule::{Alert, Schedule};

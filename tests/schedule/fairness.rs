@@ -260,7 +260,8 @@ fn policies_of_a_day_are_refreshed_in_time_whatever_policies_of_an_hour_do() {
     }
 }
 
-/// The table of the review: strangers with policies of an hour, whose hosts take 79 s.
+/// Attackers whose policies live for an hour and whose hosts take 79 s, in growing numbers. A schedule
+/// in order of expiry refreshed the banks 200 times beside 2,000 of them, in their last half hour.
 #[test]
 fn slow_domains_do_not_starve_the_others() {
     println!("attackers | banks' refreshes in 9 days | oldest | least life left | attackers'");

@@ -20,7 +20,7 @@ fn ok_a_domain_takes_little_memory_with_its_name() {
     let each = taken.bytes_current / i64::try_from(COUNT).unwrap();
     println!("{each} bytes a domain with its name");
     assert!(each <= 250, "{each}");
-    // To be told again of a domain, by entries read anew, keeps nothing of them.
+    // A second report of a domain, with an entry that was read again, keeps nothing of it.
     let again = allocation_counter::measure(|| {
         for held in &held {
             let read = Entry::from_bytes(held.domain(), &held.to_bytes()).unwrap();

@@ -283,7 +283,7 @@ impl Sender {
                 assert!(self.schedule.contains(of), "{of} is lost: {:?}", self.schedule);
             }
         }
-        // Who is removed or cleared meanwhile begins anew.
+        // A domain that was removed or cleared meanwhile is followed again as a new one.
         self.in_flight.retain(|of, _| self.schedule.contains(of));
     }
 
