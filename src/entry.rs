@@ -14,27 +14,35 @@ use core::time::Duration;
 
 use crate::error::MergeError;
 use crate::name::PolicyDomain;
-use crate::policy::Policy;
+use crate::policy::{Mode, Policy};
 use crate::record::PolicyId;
-use crate::time::{DAY, HOUR, UnixTime};
+use crate::time::{DAY, HOUR, UnixTime, Wait};
 pub(crate) use notes::Remembered;
-use notes::{Budget, Failures, Memory};
+use notes::{Budget, Failures, LastUsed, Latest, Memory, next_stamp};
 
 /// How long an expired policy stays in the store, never applied: a clock that ran ahead must not
 /// have erased it.
 pub(crate) const GRACE_SECS: u64 = 30 * DAY;
 
 /// A policy with what its fetch established.
+///
+/// Its age counts from [`fetched_at`](Self::fetched_at), the moment at which the fetch was handed
+/// out, so it never counts too little. A fetch that lies ahead of the clock, by more than clocks
+/// may differ, was stamped by a clock that ran ahead: the age then counts from the first time at
+/// which an [`Entry`] was read and found so. Such a policy is honoured for one `max_age` from then.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeldPolicy {
     policy: Policy,
     id: PolicyId,
     fetched_at: UnixTime,
+    /// The first time at which the fetch was seen to lie ahead of the clock. Of use only as long as
+    /// it does: a clock that ran behind for a while must not have aged the policy.
+    seen_ahead_at: Option<UnixTime>,
 }
 
 impl HeldPolicy {
     pub(crate) const fn new(policy: Policy, id: PolicyId, fetched_at: UnixTime) -> Self {
-        Self { policy, id, fetched_at }
+        Self { policy, id, fetched_at, seen_ahead_at: None }
     }
 
     /// The policy.
@@ -47,36 +55,77 @@ impl HeldPolicy {
         self.id
     }
 
-    /// When its fetch ended.
+    /// The mode of the policy.
+    pub const fn mode(&self) -> Mode {
+        self.policy.mode()
+    }
+
+    /// The time at which its fetch was handed out.
     pub const fn fetched_at(&self) -> UnixTime {
         self.fetched_at
     }
 
-    /// When it must no longer be applied: `max_age` after the fetch, and nothing but another fetch
-    /// moves it (RFC 8461 §3.2).
-    pub fn expires_at(&self) -> UnixTime {
-        self.fetched_at.plus_secs(u64::from(self.policy.max_age().as_secs()))
+    /// The time from which it must no longer be applied: `max_age` after its fetch, and only
+    /// another fetch moves it (RFC 8461 §3.2).
+    ///
+    /// It depends on `now` only if the fetch lies ahead of `now`: see [`HeldPolicy`].
+    pub fn expires_at(&self, now: UnixTime) -> UnixTime {
+        self.lives_from(now).plus_secs(self.max_age())
     }
 
-    /// Whether it must no longer be applied.
+    /// Returns `true` if it must no longer be applied.
     pub fn is_expired(&self, now: UnixTime) -> bool {
-        now >= self.expires_at()
+        self.expires_in(now).is_zero()
     }
 
-    /// For how long it may still be applied; zero if it has expired.
+    /// The time for which it may still be applied; zero if it has expired.
     pub fn expires_in(&self, now: UnixTime) -> Duration {
-        self.expires_at().since(now)
+        // RFC 8461 §5.1: a policy "whose time-since-fetch has not exceeded its max_age". An age is
+        // compared, not an end: at the end of time an end cannot be told from the present.
+        Duration::from_secs(self.max_age().saturating_sub(self.age(now)))
     }
 
-    /// Whether it is time to fetch it again: a day after its fetch, or half of its `max_age` if
-    /// that is less (RFC 8461 §3.3 suggests once a day, §10.2 well before it expires). A fetch that
-    /// lies more than a day ahead, as after a clock was set back, is due as well.
+    /// Returns `true` if the policy should be fetched again: a day after its fetch, or after half
+    /// of its `max_age` if that is less (RFC 8461 §3.3 suggests once a day, §10.2 well before it
+    /// expires). A fetch that lies ahead of the clock, by more than clocks may differ, is due as
+    /// well.
     pub fn is_refresh_due(&self, now: UnixTime) -> bool {
-        let half = u64::from(self.policy.max_age().as_secs() / 2);
-        now.secs_since(self.fetched_at) >= half.min(DAY) || self.fetched_at.secs_since(now) > DAY
+        self.age(now) >= (self.max_age() / 2).min(DAY) || self.is_ahead(now)
     }
 
-    /// A total order; what was fetched later is more, then what is stronger.
+    fn max_age(&self) -> u64 {
+        u64::from(self.policy.max_age().as_secs())
+    }
+
+    fn age(&self, now: UnixTime) -> u64 {
+        now.secs_since(self.lives_from(now))
+    }
+
+    /// Returns `true` if a clock that ran ahead stamped the fetch.
+    fn is_ahead(&self, now: UnixTime) -> bool {
+        Wait::until(self.fetched_at, 0, now) == Wait::Astray
+    }
+
+    fn lives_from(&self, now: UnixTime) -> UnixTime {
+        if self.is_ahead(now) {
+            self.seen_ahead_at.map_or(now, |seen| seen.min(now))
+        } else {
+            self.fetched_at
+        }
+    }
+
+    /// Notes a fetch that lies ahead of the clock. Returns `true` if that is news.
+    fn anchor(&mut self, now: UnixTime) -> bool {
+        let is_seen =
+            self.seen_ahead_at.is_some_and(|seen| Wait::until(seen, 0, now) != Wait::Astray);
+        let is_news = self.is_ahead(now) && !is_seen;
+        if is_news {
+            self.seen_ahead_at = Some(now);
+        }
+        is_news
+    }
+
+    /// A total order of what is durable; what was fetched later is more, then what is stronger.
     fn cmp_durable(&self, other: &Self) -> Ordering {
         let (a, b) = (&self.policy, &other.policy);
         (self.fetched_at.cmp(&other.fetched_at))
@@ -85,6 +134,17 @@ impl HeldPolicy {
             .then(self.id.cmp(&other.id))
             .then_with(|| a.as_str().cmp(b.as_str()))
             .then(a.profile().cmp(&b.profile()))
+    }
+
+    /// Joins two notes on the same fetch.
+    fn merge_seen(&mut self, other: &Self) {
+        let seen = self.seen_ahead_at.into_iter().chain(other.seen_ahead_at);
+        self.seen_ahead_at = seen.min();
+    }
+
+    /// Returns `true` if the other is the same fetch of the same policy.
+    pub(crate) fn is_same_fetch(&self, other: &Self) -> bool {
+        self.cmp_durable(other) == Ordering::Equal
     }
 }
 
@@ -106,7 +166,7 @@ pub struct Entry {
     failures: Failures,
     budget: Budget,
     inserted_at: UnixTime,
-    last_used: UnixTime,
+    last_used: LastUsed,
 }
 
 impl Entry {
@@ -120,7 +180,7 @@ impl Entry {
             failures: Failures::default(),
             budget: Budget::default(),
             inserted_at: now,
-            last_used: now.start_of_day(),
+            last_used: LastUsed(Latest { restarts: 0, at: now.start_of_day() }),
         }
     }
 
@@ -151,38 +211,61 @@ impl Entry {
         self.inserted_at
     }
 
-    /// The start of the UTC day on which a delivery last asked for it.
+    /// The start of the UTC day on which a delivery last asked for the domain.
     pub const fn last_used(&self) -> UnixTime {
-        self.last_used
+        self.last_used.day()
     }
 
-    /// Notes that a delivery asked for it; whether that is news, worth a lazy write: it is once a
-    /// day.
+    /// Notes that a delivery asks for the domain. Returns `true` if the entry changed, which is
+    /// worth a lazy write: it does once a day, and once after a clock that ran ahead was set right.
     pub fn touch(&mut self, now: UnixTime) -> bool {
-        let today = now.start_of_day();
-        let news = today > self.last_used;
-        self.last_used = self.last_used.max(today);
-        news
+        let is_anchored = self.anchor(now);
+        self.last_used.touch(now) || is_anchored
     }
 
-    /// Whether a store may drop it: nothing is held, or expired for over 30 days, and nothing that
-    /// is remembered still holds back a question. That a policy was cleared is kept for an hour, so
-    /// that a lookup which was under way then does not bring it back.
+    /// Puts what a clock that ran ahead has stamped at the present. Whoever reads an entry for a
+    /// lookup does so, and writes the result. Returns `true` if the entry changed.
+    pub(crate) fn anchor(&mut self, now: UnixTime) -> bool {
+        let before = self.budget;
+        self.failures.anchor(now);
+        self.budget.anchor(now);
+        let mut is_news = self.last_used.anchor(now) || before != self.budget;
+        let generation = next_stamp(self.generation, now);
+        if let Some(held) = &mut self.held {
+            is_news |= held.anchor(now);
+            // Its one `max_age` is over. It is dated back for good: otherwise it would be young
+            // again once the clock reaches the time of its fetch.
+            if held.is_ahead(now) && held.is_expired(now) {
+                held.fetched_at = held.lives_from(now);
+                held.seen_ahead_at = None;
+                self.generation = generation;
+                is_news = true;
+            }
+        }
+        is_news
+    }
+
+    /// Returns `true` if a store may drop the entry: nothing is held, or expired for over 30 days,
+    /// and nothing that is remembered still holds back a question. That a policy was cleared is
+    /// kept for an hour, so that a lookup which was under way then does not bring the policy back.
     pub fn is_disposable(&self, now: UnixTime) -> bool {
-        // The generation is the time of the change, or later.
-        let cleared = UnixTime::from_secs(self.generation);
-        let kept_until = match &self.held {
-            Some(held) => held.expires_at().plus_secs(GRACE_SECS),
-            None if self.generation == 0 => UnixTime::EPOCH,
-            None => cleared.plus_secs(HOUR),
+        let is_kept = match &self.held {
+            Some(held) => held.age(now) < held.max_age().saturating_add(GRACE_SECS),
+            None if self.generation == 0 => false,
+            // The generation is the time of the change, or later.
+            None => {
+                let cleared = UnixTime::from_secs(self.generation);
+                Wait::until(cleared.plus_secs(HOUR), HOUR, now) == Wait::Pending
+            }
         };
-        now >= kept_until
-            && self.memory.recall(self.generation, now).is_none()
+        !is_kept
+            && self.memory.recall(now).is_none()
             && !self.failures.any_active(now)
             && self.budget.is_full(now)
     }
 
-    /// The ids whose fetch failed and until when each is not tried again (RFC 8461 §3.3).
+    /// The ids whose fetch failed, each with the time before which it is not tried again
+    /// (RFC 8461 §3.3).
     pub fn backing_off(&self, now: UnixTime) -> impl Iterator<Item = (PolicyId, UnixTime)> + '_ {
         self.failures.active(now)
     }
@@ -197,9 +280,17 @@ impl Entry {
         if self.domain != other.domain {
             return Err(MergeError);
         }
-        if self.cmp_durable(&other) == Ordering::Less {
-            self.generation = other.generation;
-            self.held = other.held;
+        match self.cmp_durable(&other) {
+            Ordering::Less => {
+                self.generation = other.generation;
+                self.held = other.held;
+            }
+            Ordering::Equal => {
+                if let (Some(ours), Some(theirs)) = (&mut self.held, &other.held) {
+                    ours.merge_seen(theirs);
+                }
+            }
+            Ordering::Greater => {}
         }
         self.memory = self.memory.max(other.memory);
         self.failures.merge(other.failures);
@@ -220,37 +311,38 @@ impl Entry {
         })
     }
 
-    /// Puts a fetched policy in the place of whatever was held.
+    /// Puts a fetched policy in the place of the one that was held.
     pub(crate) fn put(&mut self, held: HeldPolicy) {
-        self.next_generation(held.fetched_at);
+        self.generation = next_stamp(self.generation, held.fetched_at);
         self.held = Some(held);
     }
 
-    /// Removes what was held.
-    pub(crate) fn clear(&mut self, now: UnixTime) {
-        self.next_generation(now);
+    /// Removes the policy that was held, by a fetch that was handed out at `fetched_at`.
+    pub(crate) fn clear(&mut self, fetched_at: UnixTime) {
+        self.generation = next_stamp(self.generation, fetched_at);
         self.held = None;
     }
 
-    fn next_generation(&mut self, now: UnixTime) {
-        self.generation = self.generation.saturating_add(1).max(now.as_secs());
-    }
-
-    /// What DNS last said, if it is still within its time.
+    /// The TXT outcome that is still within its time.
     pub(crate) fn recall(&self, now: UnixTime) -> Option<Remembered> {
-        let recalled = self.memory.recall(self.generation, now)?;
-        // Without a policy to confirm, to have been told its id is to know nothing.
-        (recalled != Remembered::SameId || self.policy(now).is_some()).then_some(recalled)
+        let recalled = self.memory.recall(now)?;
+        let is_of_use = match recalled {
+            // An id that is not the held policy's confirms nothing: DNS must be asked.
+            Remembered::Id(id) => self.policy(now).is_some_and(|held| held.id() == id),
+            _ => true,
+        };
+        is_of_use.then_some(recalled)
     }
 
-    /// Remembers what DNS said, for at most `ttl` seconds within the bounds of its kind.
-    pub(crate) fn remember(&mut self, what: Remembered, ttl: u32, now: UnixTime) {
-        self.memory.remember(what, self.generation, ttl, now);
+    /// Remembers the outcome of the TXT question that was asked at `asked_at`, for at most `ttl`
+    /// seconds within the bounds of its kind.
+    pub(crate) fn remember(&mut self, what: Remembered, ttl: u32, asked_at: UnixTime) {
+        self.memory.remember(what, ttl, asked_at);
     }
 
-    /// The next lookup must ask DNS.
-    pub(crate) fn forget(&mut self, now: UnixTime) {
-        self.memory.forget(now);
+    /// Makes the next lookup ask DNS.
+    pub(crate) fn forget(&mut self, asked_at: UnixTime) {
+        self.memory.forget(asked_at);
     }
 
     pub(crate) fn fetch_succeeded(&mut self, id: PolicyId, now: UnixTime) {

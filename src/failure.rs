@@ -1,6 +1,8 @@
 //! Failures of the network or of the other side: values that an outcome keeps for logs and
 //! reports, never a reason to drop a held policy (RFC 8461 §3.3).
 
+mod tls;
+
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::format;
@@ -9,8 +11,8 @@ use core::fmt;
 use thiserror::Error;
 
 use crate::error::AddressClass;
-use crate::name::DnsName;
-use crate::tlsrpt::ResultType;
+use crate::result_type::ResultType;
+pub use tls::{TlsAlert, TlsFailure};
 
 /// DNS gave no answer: neither the records nor a proof that there are none.
 ///
@@ -55,6 +57,28 @@ pub enum DnsFailureKind {
     Bogus,
     /// The question was given up before it was answered.
     Abandoned,
+}
+
+impl DnsFailureKind {
+    /// The failure that a DNS response code stands for, with the extended bits of EDNS. `None` for
+    /// `NoError` and `NXDomain`, which are answers.
+    ///
+    /// ```
+    /// use mta_sts::DnsFailureKind;
+    ///
+    /// assert_eq!(DnsFailureKind::from_rcode(2), Some(DnsFailureKind::ServerFailure));
+    /// assert_eq!(DnsFailureKind::from_rcode(3), None);
+    /// ```
+    pub const fn from_rcode(rcode: u16) -> Option<Self> {
+        Some(match rcode {
+            0 | 3 => return None,
+            1 => Self::FormatError,
+            2 => Self::ServerFailure,
+            4 => Self::NotImplemented,
+            5 => Self::Refused,
+            other => Self::ResponseCode(other),
+        })
+    }
 }
 
 impl DnsFailure {
@@ -199,7 +223,22 @@ pub enum CertificateFault {
     /// It has been revoked.
     #[error("the certificate has been revoked")]
     Revoked,
-    /// Something else.
+    /// A signature in its chain is wrong.
+    #[error("a signature of the certificate's chain is wrong")]
+    BadSignature,
+    /// A signature in its chain is made by a method that is not supported.
+    #[error("a signature of the certificate's chain is of an unsupported kind")]
+    UnsupportedSignature,
+    /// It cannot be read.
+    #[error("the certificate cannot be read")]
+    BadEncoding,
+    /// It, or an issuer of it, is not meant for a TLS server.
+    #[error("the certificate is not meant for a TLS server")]
+    WrongPurpose,
+    /// It has a critical extension that is not known.
+    #[error("the certificate has an unknown critical extension")]
+    UnknownExtension,
+    /// Another fault.
     #[error("the certificate is not valid")]
     Other,
 }
@@ -213,6 +252,11 @@ impl CertificateFault {
             Self::WrongName => "certificate-host-mismatch",
             Self::UntrustedIssuer => "certificate-not-trusted",
             Self::Revoked => "certificate-revoked",
+            Self::BadSignature => "certificate-bad-signature",
+            Self::UnsupportedSignature => "certificate-unsupported-signature",
+            Self::BadEncoding => "certificate-bad-encoding",
+            Self::WrongPurpose => "certificate-wrong-purpose",
+            Self::UnknownExtension => "certificate-unknown-extension",
             Self::Other => "certificate-invalid",
         }
     }
@@ -222,9 +266,15 @@ impl CertificateFault {
         match self {
             Self::Expired => ResultType::CertificateExpired,
             Self::WrongName => ResultType::CertificateHostMismatch,
-            Self::NotYetValid | Self::UntrustedIssuer | Self::Revoked | Self::Other => {
-                ResultType::CertificateNotTrusted
-            }
+            Self::NotYetValid
+            | Self::UntrustedIssuer
+            | Self::Revoked
+            | Self::BadSignature
+            | Self::UnsupportedSignature
+            | Self::BadEncoding
+            | Self::WrongPurpose
+            | Self::UnknownExtension
+            | Self::Other => ResultType::CertificateNotTrusted,
         }
     }
 }
@@ -259,8 +309,8 @@ pub enum FetchFailure {
     #[error("the certificate was verified for another name than the policy host's")]
     OtherHostVerified,
     /// TLS failed for a reason other than the certificate.
-    #[error("the TLS handshake with the policy host failed")]
-    Tls,
+    #[error("TLS with the policy host failed: {0}")]
+    Tls(TlsFailure),
     /// The reply is no HTTP.
     #[error("the policy host's reply is not valid HTTP")]
     Http,
@@ -271,6 +321,12 @@ pub enum FetchFailure {
     #[error("expected the media type text/plain, found {0:?}")]
     MediaType(
         /// The value of `Content-Type`, at most 128 octets of it, lossy.
+        Box<str>,
+    ),
+    /// Several media types that are not all `text/plain`; in the strict profile, several of any kind.
+    #[error("expected one media type text/plain, found {0:?}")]
+    SeveralMediaTypes(
+        /// The values of `Content-Type`, at most 128 bytes of them, lossy.
         Box<str>,
     ),
     /// No media type (strict profile).
@@ -316,65 +372,17 @@ impl FetchFailure {
             Self::Timeout => "timeout",
             Self::Certificate(fault) => fault.reason_code(),
             Self::OtherHostVerified => "certificate-host-mismatch",
-            Self::Tls => "tls-handshake-failed",
+            Self::Tls(failure) => return failure.reason_code(),
             Self::Http => "http-malformed",
             Self::Status(status) => return Cow::Owned(format!("http-status-{status}")),
             Self::MediaType(_) => "http-media-type",
+            Self::SeveralMediaTypes(_) => "http-several-media-types",
             Self::NoMediaType => "http-no-media-type",
             Self::ContentCoding(_) => "http-content-coding",
             Self::TooLarge { .. } => "policy-too-large",
             Self::Truncated => "http-truncated",
             Self::Abandoned => "abandoned",
         })
-    }
-}
-
-/// The driver's word that a TLS server's certificate was verified for a name: chain, time, and a
-/// SAN DNS-ID (RFC 8461 §3.3), before anything was read from the connection.
-///
-/// It is the one claim that the machine cannot check for itself, so it is made in one word that can
-/// be searched for; and it names the host, which the machine compares. There is no other way to
-/// come by the value.
-#[derive(Debug)]
-pub struct PolicyHostVerified(Box<str>);
-
-impl PolicyHostVerified {
-    /// States that the certificate was verified for `host`, the name that was sent as SNI.
-    pub fn assertion(host: &str) -> Self {
-        Self(host.into())
-    }
-
-    /// Spends the word: was it given for `host`?
-    pub(crate) fn vouches_for(self, host: &str) -> bool {
-        let Self(name) = self;
-        name.eq_ignore_ascii_case(host)
-    }
-}
-
-/// The driver's word that an MX host's certificate was verified for a name (RFC 8461 §4.2).
-///
-/// ```
-/// use mta_sts::{DnsName, MxVerified};
-///
-/// let mx = DnsName::parse("mx.example.com")?;
-/// // ... after a TLS handshake with that server name, validated against the trusted roots ...
-/// let verified = MxVerified::assertion(&mx);
-/// # let _ = verified;
-/// # Ok::<(), mta_sts::NameError>(())
-/// ```
-#[derive(Debug)]
-pub struct MxVerified(DnsName);
-
-impl MxVerified {
-    /// States that the certificate was verified for `host`, the name that was sent as SNI.
-    pub fn assertion(host: &DnsName) -> Self {
-        Self(host.clone())
-    }
-
-    /// Spends the word: was it given for `host`?
-    pub(crate) fn vouches_for(self, host: &DnsName) -> bool {
-        let Self(name) = self;
-        name == *host
     }
 }
 
@@ -416,7 +424,32 @@ mod tests {
             ),
             (FetchFailure::Certificate(CertificateFault::Revoked), "certificate-revoked"),
             (FetchFailure::Certificate(CertificateFault::Other), "certificate-invalid"),
-            (FetchFailure::Tls, "tls-handshake-failed"),
+            (
+                FetchFailure::Certificate(CertificateFault::BadSignature),
+                "certificate-bad-signature",
+            ),
+            (
+                FetchFailure::Certificate(CertificateFault::UnsupportedSignature),
+                "certificate-unsupported-signature",
+            ),
+            (FetchFailure::Certificate(CertificateFault::BadEncoding), "certificate-bad-encoding"),
+            (
+                FetchFailure::Certificate(CertificateFault::WrongPurpose),
+                "certificate-wrong-purpose",
+            ),
+            (
+                FetchFailure::Certificate(CertificateFault::UnknownExtension),
+                "certificate-unknown-extension",
+            ),
+            (FetchFailure::Tls(TlsFailure::Other), "tls-handshake-failed"),
+            (FetchFailure::Tls(TlsFailure::NotTls), "tls-not-spoken"),
+            (FetchFailure::Tls(TlsFailure::Alert(TlsAlert(70))), "tls-alert-protocol-version"),
+            (FetchFailure::Tls(TlsFailure::Timeout), "tls-timeout"),
+            (FetchFailure::Tls(TlsFailure::Closed), "tls-closed"),
+            (
+                FetchFailure::SeveralMediaTypes("text/html, text/plain".into()),
+                "http-several-media-types",
+            ),
             (FetchFailure::Http, "http-malformed"),
             (FetchFailure::Status(404), "http-status-404"),
             (FetchFailure::MediaType("text/html".into()), "http-media-type"),
@@ -476,16 +509,5 @@ mod tests {
         let extended = failure.extended(ExtendedDnsError(6));
         assert_eq!(extended.extended_error(), Some(ExtendedDnsError(6)));
         assert_eq!(extended.kind(), DnsFailureKind::ServerFailure);
-    }
-
-    #[test]
-    fn ok_a_word_is_good_for_its_host_alone() {
-        let word = || PolicyHostVerified::assertion("MTA-STS.example.com");
-        assert!(word().vouches_for("mta-sts.example.com"));
-        assert!(!word().vouches_for("mta-sts.example.net"));
-        let host = DnsName::parse("mx.example.com").unwrap();
-        assert!(MxVerified::assertion(&host).vouches_for(&host));
-        let other = DnsName::parse("mx.example.net").unwrap();
-        assert!(!MxVerified::assertion(&host).vouches_for(&other));
     }
 }

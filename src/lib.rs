@@ -7,46 +7,65 @@
 //! allocates little. The package `mta-sts-adapters` drives it on tokio and on threads.
 //!
 //! ```
-//! use mta_sts::lookup::Head;
-//! use mta_sts::{Held, Lookup, Mode, PolicyDomain, PolicyHostVerified, Status, Step, UnixTime};
+//! use mta_sts::lookup::{AfterHead, AfterTxt, Head, Start};
+//! use mta_sts::{Entry, Held, Lookup, Mode, PolicyDomain, PolicyHostVerified, Status, UnixTime};
 //!
+//! # let mut database: Option<Entry> = None;
+//! # let mut merge = |entry: &Entry| {
+//! #     let mut merged = database.take().unwrap_or_else(|| entry.clone());
+//! #     merged.merge(entry.clone()).expect("one domain");
+//! #     database.insert(merged).clone()
+//! # };
 //! let now = UnixTime::from_secs(1_800_000_000);
-//! let mut step = Lookup::new(PolicyDomain::parse("example.com")?).held(Held::Nothing).start(now);
-//! let outcome = loop {
-//!     step = match step {
-//!         // Each arm does what the step asks for; here the world is made up.
-//!         Step::QueryTxt(query) => query.answered([["v=STSv1; id=20260101;"]], 300, now),
-//!         Step::FetchPolicy(fetch) => {
-//!             let verified = PolicyHostVerified::assertion(fetch.host());
-//!             let content_type = Some(&b"text/plain"[..]);
-//!             fetch.responded(verified, Head { status: 200, content_type, content_encoding: None }, now)
-//!         }
-//!         Step::ReadBody(mut body) => {
-//!             let text = "version: STSv1\nmode: enforce\nmx: *.example.net\nmax_age: 604800\n";
-//!             match body.chunk(text.as_bytes()) {
-//!                 _ => body.ended(now),
+//! let domain = PolicyDomain::parse("example.com")?;
+//! // The store was read and holds nothing of the domain.
+//! let outcome = match Lookup::new(domain, Held::Nothing).start(now) {
+//!     Start::Done(outcome) => outcome,
+//!     Start::QueryTxt(query) => {
+//!         // Ask DNS for the TXT records at `query.name()`. Here the answer is made up.
+//!         let store = match query.answered([["v=STSv1; id=20260101;"]], 300, now) {
+//!             AfterTxt::Store(store) => store,
+//!             AfterTxt::FetchPolicy(fetch) => {
+//!                 // Fetch `fetch.url()`, with a certificate that is valid for `fetch.host()`.
+//!                 let verified = PolicyHostVerified::assertion(fetch.host());
+//!                 let content_type = Some(&b"text/plain"[..]);
+//!                 let head = Head { status: 200, content_type, content_encoding: None };
+//!                 match fetch.responded(verified, head, now) {
+//!                     AfterHead::Store(store) => store,
+//!                     AfterHead::ReadBody(mut body) => {
+//!                         let text = "version: STSv1\nmode: enforce\nmx: *.example.net\n";
+//!                         for chunk in [text, "max_age: 604800\n"] {
+//!                             if body.chunk(chunk.as_bytes()).is_break() {
+//!                                 break; // It is too large: `ended` refuses it.
+//!                             }
+//!                         }
+//!                         body.ended(now)
+//!                     }
+//!                 }
 //!             }
-//!         }
-//!         Step::Store(store) => store.stored(),
-//!         Step::Done(outcome) => break outcome,
-//!     };
+//!         };
+//!         // Merge the entry into the store. The outcome speaks of what the store then holds.
+//!         let merged = merge(store.entry());
+//!         store.stored(merged)
+//!     }
 //! };
 //! assert_eq!(outcome.status(), Status::Found);
-//! assert_eq!(outcome.policy().map(|held| held.policy().mode()), Some(Mode::Enforce));
+//! assert_eq!(outcome.policy().map(|held| held.mode()), Some(Mode::Enforce));
 //! # Ok::<(), mta_sts::NameError>(())
 //! ```
 //!
 //! # The machine
 //! ```text
-//!  Lookup::start ──▶ QueryTxt ──▶ FetchPolicy ──▶ ReadBody ──▶ Store ──▶ Done(Outcome)
+//!  Lookup::start ──▶ QueryTxt ──▶ FetchPolicy ──▶ ReadBody ──▶ Store ──▶ Outcome
 //!       │               │              │              │          ▲
 //!       │               │ same id, or  │ failed       │ failed   │
 //!       │               │ no usable id └──────────────┴──────────┤
 //!       │               └────────────────────────────────────────┘
-//!       └──▶ Done: what DNS last said is still within its time (no I/O)
+//!       └──▶ Outcome: the last TXT outcome is still within its time (no I/O)
 //! ```
-//! Every state but the last owns what it needs and takes one reply, which consumes it. So a late
-//! reply, a second one, or one to the wrong question does not compile:
+//! Every state owns what it needs and takes one reply. The reply consumes the state and returns
+//! exactly what can follow. So a late reply, a second one, or one to the wrong question does not
+//! compile:
 //!
 //! ```compile_fail,E0382
 //! # fn f(query: mta_sts::lookup::QueryTxt, now: mta_sts::UnixTime) {
@@ -59,12 +78,17 @@
 //! let step = query.ended(now); // no body was asked for
 //! # }
 //! ```
+//! ```compile_fail,E0061
+//! # fn f(store: mta_sts::lookup::Store) {
+//! let outcome = store.stored(); // what does the store hold now?
+//! # }
+//! ```
 //! ```compile_fail,E0382
 //! # use mta_sts::lookup::{FetchPolicy, Head};
 //! # fn f(first: FetchPolicy, second: FetchPolicy, head: Head<'_>, now: mta_sts::UnixTime) {
 //! let verified = mta_sts::PolicyHostVerified::assertion(first.host());
 //! let a = first.responded(verified, head, now);
-//! let b = second.responded(verified, head, now); // the word was spent
+//! let b = second.responded(verified, head, now); // the assertion was consumed
 //! # }
 //! ```
 //! ```compile_fail,E0423
@@ -90,13 +114,22 @@
 //!    that ends with its TLS connection, without `close_notify`, where its length is not framed.
 //! 6. Put one deadline, [`FetchPolicy::timeout`](lookup::FetchPolicy::timeout), over addresses,
 //!    connection, TLS, head and body.
-//! 7. Write the entry before replying [`stored`](lookup::Store::stored); a store applies it by
-//!    [`Entry::merge`], atomically.
-//! 8. Pass wall time.
+//! 7. Write the entry before replying [`stored`](lookup::Store::stored). A store applies it by
+//!    [`Entry::merge`], atomically, and the reply takes the entry that the store holds then. If the
+//!    store cannot be read, say so, and pass what is kept beside it as
+//!    [notes](Held::Unreadable), so that the waits after failures hold.
+//! 8. Pass wall time, of a clock within a minute of the true time. All that shares a store shares
+//!    its clock to that extent. A clock that is wrong by more costs questions and waits, and a
+//!    policy that it fetched lives for at most one more `max_age`.
 //! 9. Dial a Policy Host only at addresses that [`policy_host_address`] allows, unless configured
-//!    otherwise: a stranger's domain names the host, so the address is a stranger's choice.
+//!    otherwise. The domain's owner names the host, so an attacker may choose the address.
 //! 10. A lookup that is given up is `failed` with [`DnsFailureKind::Abandoned`] or
-//!     [`FetchFailure::Abandoned`], so that it counts; one that is dropped leaves no trace.
+//!     [`FetchFailure::Abandoned`], so that it counts. A state that is dropped leaves no trace.
+//! 11. Run one lookup of a domain at a time in one process. The fetch budget (4 at once, then one
+//!     in 300 s) and the wait after a failed fetch are taken from the entry that a lookup reads, so
+//!     lookups that overlap share neither. A fleet of n processes on one store that look up a domain
+//!     at the same time may therefore spend n budgets, unless each merges
+//!     [`FetchPolicy::entry`](lookup::FetchPolicy::entry) before it fetches.
 //!
 //! What a delivery owes is listed in [`delivery`].
 //!
@@ -159,6 +192,7 @@ mod any;
 pub mod delivery;
 mod entry;
 pub mod error;
+mod evidence;
 pub mod failure;
 pub mod lint;
 pub mod lookup;
@@ -168,6 +202,7 @@ pub mod policy;
 mod profile;
 pub mod publish;
 pub mod record;
+mod result_type;
 pub mod schedule;
 #[doc = include_str!("../docs/rfc8461.md")]
 pub mod rfc8461 {}
@@ -180,9 +215,10 @@ pub use error::{
     AddressClass, EntryError, MergeError, MxPatternError, NameError, Place, PolicyError,
     RecordError, SelectionError,
 };
+pub use evidence::{DaneVerified, MxVerified, PolicyHostVerified};
 pub use failure::{
-    CertificateFault, DnsFailure, DnsFailureKind, ExtendedDnsError, FetchFailure, MxVerified,
-    PolicyHostVerified,
+    CertificateFault, DnsFailure, DnsFailureKind, ExtendedDnsError, FetchFailure, TlsAlert,
+    TlsFailure,
 };
 pub use lookup::{
     BounceToken, Decision, Held, Limits, Lookup, Outcome, PolicyChange, Problem, Recheck, Status,
@@ -192,6 +228,7 @@ pub use mx::MxPattern;
 pub use name::{DnsName, PolicyDomain};
 pub use policy::{MAX_POLICY_OCTETS, MaxAge, Mode, Policy, PolicyRef, Profile};
 pub use record::{PolicyId, Record};
+pub use result_type::ResultType;
 pub use schedule::{Alert, Schedule};
 pub use time::UnixTime;
-pub use tlsrpt::{FailureDetails, Report, ReportedPolicy, ResultType, Tally, TlsrptRecord};
+pub use tlsrpt::{FailureDetails, Report, ReportedPolicy, Tally, TlsrptRecord};

@@ -1,10 +1,12 @@
-//! The discovery machine (RFC 8461 §3, §5.1): what is known of one domain, and the next thing to
-//! do to know more.
+//! The discovery machine (RFC 8461 §3, §5.1): what is known of one domain, and the next action that
+//! finds out more.
 //!
-//! A [`Lookup`] starts into a [`Step`]. Each step but the last is a state that owns all it needs; a
-//! reply consumes it and gives the next step. Dropping a state cancels the lookup.
+//! A [`Lookup`] starts into a [`QueryTxt`] or, where nothing is due, into an [`Outcome`]. Each state
+//! owns all that it needs. A reply consumes the state and returns exactly what can follow: a state,
+//! or a small enum where the way forks ([`Start`], [`AfterTxt`], [`AfterHead`]). Dropping a state
+//! cancels the lookup. [`Step`] is the umbrella over all states, for a driver that keeps them in a
+//! map.
 
-mod decide;
 mod fetch_policy;
 pub(crate) mod gate;
 mod limits;
@@ -12,63 +14,80 @@ mod outcome;
 mod problem;
 mod query_txt;
 mod read_body;
+mod rules;
+mod step;
 mod store;
 
-use alloc::boxed::Box;
-
-use crate::entry::{Entry, HeldPolicy};
+use crate::entry::Entry;
 use crate::name::PolicyDomain;
 use crate::time::UnixTime;
-use gate::Refused;
+use rules::Context;
 
-pub use fetch_policy::{FetchPolicy, Head, POLICY_PATH};
-pub use gate::BounceToken;
+pub use fetch_policy::{FetchPolicy, Head, HeadTolerance, POLICY_PATH};
+pub use gate::{BounceToken, Gate};
 pub use limits::Limits;
 pub use outcome::{Decision, Outcome, PolicyChange, Status};
 pub use problem::Problem;
 pub use query_txt::QueryTxt;
 pub use read_body::ReadBody;
+pub use step::{AfterHead, AfterTxt, Start, Step};
 pub use store::{Store, Urgency};
 
-/// What the store said of the domain.
-#[derive(Debug, Clone, Default)]
+/// The answer of the store for the domain.
+///
+/// It has no default: a store that failed is not an empty store, and a lookup that does not know
+/// what is held may let mail go in clear text.
+#[derive(Debug, Clone)]
 pub enum Held {
-    /// It has no entry.
-    #[default]
+    /// The store has no entry.
     Nothing,
-    /// It has this entry. One of another domain counts as [`Unreadable`](Self::Unreadable).
+    /// The store has this entry. An entry of another domain counts as
+    /// [`Unreadable`](Self::Unreadable).
     Entry(Entry),
-    /// It failed, or its bytes are no entry: what it holds is not known. A store that failed is not
-    /// an empty store.
-    Unreadable,
+    /// The store failed, or its bytes are no entry. Its policy, if any, is not known.
+    Unreadable {
+        /// An entry that the caller kept beside the store, if any. Its policy applies, and its
+        /// notes hold, such as the wait after a failed fetch (RFC 8461 §3.3). That it has no policy
+        /// says nothing.
+        notes: Option<Entry>,
+    },
 }
 
-/// When to ask DNS.
+/// The rule by which a lookup asks DNS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub enum Recheck {
-    /// For a delivery: only where what DNS last said is no longer within its time.
+    /// For a delivery: ask only if the last TXT outcome is no longer within its time.
     #[default]
     WhenDue,
-    /// Now, whatever is remembered. Such a lookup never shares an earlier question.
+    /// Ask now, whatever is remembered. Such a lookup never shares an earlier question.
     Always,
-    /// To refresh a held policy ahead of its end (RFC 8461 §3.3, §10.2): ask DNS, then fetch
-    /// whatever DNS says.
+    /// Refresh a held policy ahead of its end (RFC 8461 §3.3, §10.2): ask DNS, then fetch whatever
+    /// DNS says.
     Refresh,
 }
 
 /// A lookup that has not begun.
 ///
 /// ```
-/// use mta_sts::{Held, Lookup, PolicyDomain, Step, UnixTime};
+/// use mta_sts::lookup::Start;
+/// use mta_sts::{Held, Lookup, PolicyDomain, UnixTime};
 ///
 /// let domain = PolicyDomain::parse("example.com")?;
 /// let now = UnixTime::from_secs(1_800_000_000);
-/// let Step::QueryTxt(query) = Lookup::new(domain).held(Held::Nothing).start(now) else {
+/// let Start::QueryTxt(query) = Lookup::new(domain, Held::Nothing).start(now) else {
 ///     unreachable!("nothing is known yet");
 /// };
 /// assert_eq!(query.name(), "_mta-sts.example.com");
 /// # Ok::<(), mta_sts::NameError>(())
+/// ```
+///
+/// The store cannot be left out:
+///
+/// ```compile_fail,E0061
+/// # fn f(domain: mta_sts::PolicyDomain) {
+/// let lookup = mta_sts::Lookup::new(domain); // what does the store hold?
+/// # }
 /// ```
 #[derive(Debug, Clone)]
 #[must_use = "a lookup does nothing until it is started"]
@@ -77,36 +96,23 @@ pub struct Lookup {
     held: Held,
     recheck: Recheck,
     limits: Limits,
-    gate: Option<Box<Refused>>,
 }
 
 impl Lookup {
-    /// A lookup of `domain`, with nothing held, [`Recheck::WhenDue`] and the default limits.
+    /// Makes a lookup of `domain`, of which the store holds `held`, with [`Recheck::WhenDue`] and
+    /// the default limits.
     #[inline]
-    pub fn new(domain: PolicyDomain) -> Self {
-        let (held, recheck, limits) = (Held::default(), Recheck::default(), Limits::default());
-        Self { domain, held, recheck, limits, gate: None }
+    pub fn new(domain: PolicyDomain, held: Held) -> Self {
+        Self { domain, held, recheck: Recheck::default(), limits: Limits::default() }
     }
 
-    /// The lookup by which a refused delivery asks again before it may bounce.
-    pub(crate) fn for_gate(refused: Refused, domain: PolicyDomain) -> Self {
-        Self { recheck: Recheck::Always, gate: Some(Box::new(refused)), ..Self::new(domain) }
-    }
-
-    /// With what the store said.
-    #[inline]
-    pub fn held(self, held: Held) -> Self {
-        Self { held, ..self }
-    }
-
-    /// With another rule when to ask DNS. The lookup of a bounce gate always asks.
+    /// Sets the rule by which the lookup asks DNS.
     #[inline]
     pub fn recheck(self, recheck: Recheck) -> Self {
-        let recheck = if self.gate.is_some() { Recheck::Always } else { recheck };
         Self { recheck, ..self }
     }
 
-    /// With other limits.
+    /// Sets the limits.
     #[inline]
     pub fn limits(self, limits: Limits) -> Self {
         Self { limits, ..self }
@@ -117,75 +123,51 @@ impl Lookup {
         &self.domain
     }
 
-    /// Starts: either nothing is due and the answer is at once [`Step::Done`], or DNS is asked.
+    /// Starts the lookup: with a question to DNS, or with the outcome if nothing is due.
     #[inline]
-    pub fn start(self, now: UnixTime) -> Step {
-        decide::started(self.context(now), now)
+    pub fn start(self, now: UnixTime) -> Start {
+        rules::started(self.context(now), now)
     }
 
-    /// The answer without asking anybody, for a caller whose patience is over, while another lookup
-    /// of the same domain goes on: what is held, or that nothing is known. Where something is due
-    /// it comes with [`Problem::NotAwaited`].
+    /// Builds an interim outcome without any question, for a caller that cannot wait while another
+    /// lookup of the same domain is in progress. It holds the policy that is held, or says that
+    /// none is known. If something is due, its problem is [`Problem::NotAwaited`]. A lookup in
+    /// progress never reports [`Status::Absent`].
     ///
     /// Nothing is learnt by it, so its entry needs no store, and it never lets a mail bounce.
     ///
     /// ```
-    /// use mta_sts::{Lookup, PolicyDomain, Problem, Status, UnixTime};
+    /// use mta_sts::{Held, Lookup, PolicyDomain, Problem, Status, UnixTime};
     ///
     /// let now = UnixTime::from_secs(1_800_000_000);
-    /// let outcome = Lookup::new(PolicyDomain::parse("example.com")?).interim(now);
-    /// // Nobody has asked yet: that is not the same as "has no policy".
+    /// let lookup = Lookup::new(PolicyDomain::parse("example.com")?, Held::Nothing);
+    /// let outcome = lookup.interim(now);
+    /// // DNS was not asked yet. That is not the same as "has no policy".
     /// assert_eq!(outcome.status(), Status::Unknown);
     /// assert_eq!(outcome.problem(), Some(&Problem::NotAwaited));
     /// # Ok::<(), mta_sts::NameError>(())
     /// ```
     pub fn interim(self, now: UnixTime) -> Outcome {
-        decide::unasked(self.context(now), now)
+        rules::unasked(self.context(now), now)
     }
 
     #[inline]
-    fn context(self, now: UnixTime) -> decide::Context {
-        let (mut entry, readable) = match self.held {
-            Held::Entry(entry) if entry.domain() == &self.domain => (entry, true),
-            Held::Nothing => (Entry::new(self.domain, now), true),
-            Held::Entry(_) | Held::Unreadable => (Entry::new(self.domain, now), false),
+    fn context(self, now: UnixTime) -> Context {
+        let (entry, readable) = match self.held {
+            Held::Entry(entry) if entry.domain() == &self.domain => (Some(entry), true),
+            Held::Nothing => (None, true),
+            Held::Entry(_) => (None, false),
+            Held::Unreadable { notes } => {
+                (notes.filter(|entry| entry.domain() == &self.domain), false)
+            }
         };
-        if self.recheck != Recheck::Refresh {
+        let mut entry = entry.unwrap_or_else(|| Entry::new(self.domain, now));
+        if self.recheck == Recheck::Refresh {
+            entry.anchor(now);
+        } else {
             entry.touch(now);
         }
-        let (recheck, limits, gate) = (self.recheck, self.limits, self.gate);
-        decide::Context { entry, readable, recheck, limits, gate }
-    }
-}
-
-/// What to do next.
-#[derive(Debug)]
-#[must_use = "a lookup goes on only by a reply to its step"]
-// The outcome stays unboxed: it is all there is on the path without I/O, which must not allocate.
-#[allow(clippy::large_enum_variant)]
-pub enum Step {
-    /// Ask DNS for the TXT record.
-    QueryTxt(QueryTxt),
-    /// Ask the Policy Host for the policy.
-    FetchPolicy(FetchPolicy),
-    /// Read the body of its response.
-    ReadBody(ReadBody),
-    /// Write the entry.
-    Store(Store),
-    /// The lookup is done.
-    Done(Outcome),
-}
-
-impl Step {
-    /// The policy that may be applied while the lookup goes on: who has no more patience takes it
-    /// and lets the lookup go on in the background.
-    pub fn interim(&self, now: UnixTime) -> Option<&HeldPolicy> {
-        match self {
-            Self::QueryTxt(state) => state.interim(now),
-            Self::FetchPolicy(state) => state.interim(now),
-            Self::ReadBody(state) => state.interim(now),
-            Self::Store(state) => state.interim(now),
-            Self::Done(outcome) => outcome.policy(),
-        }
+        let (recheck, limits) = (self.recheck, self.limits);
+        Context { entry, readable, recheck, limits, gate: None, asked_at: now }
     }
 }

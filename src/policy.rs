@@ -4,17 +4,16 @@
 //! [`Profile::Tolerant`] takes five harmless departures from it as well, and names each
 //! ([`PolicyRef::tolerances`]). Nothing that changes a meaning is tolerated.
 
-mod index;
 mod lines;
 mod parse;
 
+use alloc::sync::Arc;
 use core::fmt;
 
 use crate::error::{Place, PolicyError};
 use crate::mx::MxPattern;
 use crate::name::DnsName;
 pub use crate::profile::Profile;
-use index::Indexed;
 use lines::{Field, Fields, Pair};
 use parse::Rules;
 
@@ -208,7 +207,7 @@ impl fmt::Display for PolicyRef<'_> {
     }
 }
 
-/// A policy with its text: what is held. One allocation whatever its size, and none to clone it.
+/// A policy with its text. It takes two allocations whatever its size, and none to clone it.
 ///
 /// ```
 /// use mta_sts::{DnsName, Policy, Profile};
@@ -223,7 +222,9 @@ impl fmt::Display for PolicyRef<'_> {
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Policy {
-    text: Indexed,
+    text: Arc<str>,
+    /// Where in the text the patterns stand.
+    mx: Arc<[Span]>,
     mode: Mode,
     max_age: MaxAge,
     profile: Profile,
@@ -235,21 +236,42 @@ impl Policy {
     /// # Errors
     /// The first fault in reading order, with its line and column: see [`PolicyError`].
     pub fn parse(text: &[u8], profile: Profile) -> Result<Self, PolicyError> {
-        let text = parse::text(text)?;
-        let mut index = index::Builder::new(text);
-        let Rules { mode, max_age } = parse::read(text, profile, |mx| index.add(mx))?;
-        Ok(Self { text: index.build(), mode, max_age, profile })
+        PolicyRef::parse(text, profile).map(Self::from)
+    }
+
+    /// The most patterns that a text has room for.
+    pub(crate) const MAX_MX: usize = MAX_POLICY_OCTETS / "mx:a".len();
+
+    /// Makes the policy that a store kept, from its text and from what was read of the text when it
+    /// was fetched. `None` if a pattern does not lie within the text, or the text is too long.
+    pub(crate) fn restored(
+        text: &str,
+        profile: Profile,
+        mode: Mode,
+        max_age: MaxAge,
+        mx: Arc<[Span]>,
+    ) -> Option<Self> {
+        let are_within = mx.iter().all(|span| span.of(text).is_some());
+        (are_within && text.len() <= MAX_POLICY_OCTETS).then(|| {
+            let text = text.into();
+            Self { text, mx, mode, max_age, profile }
+        })
+    }
+
+    /// Where in the text the patterns stand.
+    pub(crate) fn spans(&self) -> &[Span] {
+        &self.mx
     }
 
     /// The policy as a borrowed view.
     pub fn as_policy_ref(&self) -> PolicyRef<'_> {
-        let (text, profile) = (self.text.as_str(), self.profile);
-        PolicyRef { text, profile, mode: self.mode, max_age: self.max_age }
+        let Self { text, profile, mode, max_age, .. } = self;
+        PolicyRef { text, profile: *profile, mode: *mode, max_age: *max_age }
     }
 
     /// The text, exactly as it was fetched.
     pub fn as_str(&self) -> &str {
-        self.text.as_str()
+        &self.text
     }
 
     /// The profile by which it was read.
@@ -269,12 +291,12 @@ impl Policy {
 
     /// The patterns of the fields `mx`, in the order of the text.
     pub fn mx(&self) -> impl ExactSizeIterator<Item = MxPattern<'_>> {
-        self.text.patterns()
+        self.mx.iter().map(|span| MxPattern::from_checked(span.part_of(&self.text)))
     }
 
     /// The pattern that `host`, the name of an MX record, matches, if any (RFC 8461 §4.1).
     pub fn matching(&self, host: &DnsName) -> Option<MxPattern<'_>> {
-        self.text.candidates(host).find(|pattern| pattern.matches(host))
+        self.mx().find(|pattern| pattern.matches(host))
     }
 
     /// Whether `host` matches a pattern.
@@ -284,16 +306,51 @@ impl Policy {
 
     /// Returns `true` if both are clones of one policy, which then need not be compared.
     pub(crate) fn is_clone_of(&self, other: &Self) -> bool {
-        self.text.is_clone_of(&other.text)
+        Arc::ptr_eq(&self.text, &other.text)
     }
 }
 
 impl From<PolicyRef<'_>> for Policy {
+    #[expect(clippy::expect_used, reason = "one text has one number of patterns")]
     fn from(policy: PolicyRef<'_>) -> Self {
-        let mut index = index::Builder::new(policy.text);
-        policy.mx().for_each(|pattern| index.add(pattern));
-        let PolicyRef { profile, mode, max_age, .. } = policy;
-        Self { text: index.build(), mode, max_age, profile }
+        let PolicyRef { text, profile, mode, max_age } = policy;
+        let mut patterns = policy.mx();
+        let mut next = |_| {
+            let pattern = patterns.next().expect("the patterns were counted");
+            Span::within(text, pattern.as_str())
+        };
+        // A known length saves the allocation of a list that grows.
+        let mx = (0..policy.mx().count()).map(&mut next).collect();
+        Self { text: text.into(), mx, mode, max_age, profile }
+    }
+}
+
+/// A part of a policy's text: its start and length in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Span {
+    pub(crate) start: u16,
+    pub(crate) len: u16,
+}
+
+impl Span {
+    /// The place of `part`, which is a slice of `text`.
+    #[expect(clippy::expect_used, reason = "no policy is longer than `MAX_POLICY_OCTETS`")]
+    fn within(text: &str, part: &str) -> Self {
+        let start = part.as_ptr().addr().saturating_sub(text.as_ptr().addr());
+        let number = |bytes: usize| bytes.try_into().expect("a policy has at most 65,536 bytes");
+        Self { start: number(start), len: number(part.len()) }
+    }
+
+    /// The part of the text that it was made of.
+    #[expect(clippy::expect_used, reason = "the parser and `Policy::restored` check it")]
+    fn part_of(self, text: &str) -> &str {
+        self.of(text).expect("a pattern lies within its text")
+    }
+
+    /// The part of `text`; `None` if the text is shorter.
+    fn of(self, text: &str) -> Option<&str> {
+        let start = usize::from(self.start);
+        text.get(start..start.saturating_add(self.len.into()))
     }
 }
 

@@ -1,7 +1,7 @@
 //! What of a lookup is reported (RFC 8461 §6), and what is told to administrators (§3.3).
 
 use mta_sts::delivery::{Candidate, Delivery, Demand, Mx, Requirements};
-use mta_sts::lookup::Head;
+use mta_sts::lookup::{AfterHead, AfterTxt, Head, Start};
 use mta_sts::{
     Entry, FailureDetails, FetchFailure, Held, Limits, Lookup, Outcome, PolicyDomain,
     PolicyHostVerified, Problem, Profile, Recheck, ResultType, Status, Step, UnixTime,
@@ -17,12 +17,13 @@ fn domain() -> PolicyDomain {
 
 fn holding(mode: &str) -> Entry {
     let https = HttpsAnswer::policy(&policy_text(mode, 604_800));
-    let found = run(Lookup::new(domain()), &TxtAnswer::id("1", 300), &https, true, MONDAY);
+    let found =
+        run(Lookup::new(domain(), Held::Nothing), &TxtAnswer::id("1", 300), &https, true, MONDAY);
     found.outcome.into_entry()
 }
 
 fn on_tuesday(held: Held, txt: &TxtAnswer, https: &HttpsAnswer) -> Outcome {
-    run(Lookup::new(domain()).held(held), txt, https, true, TUESDAY).outcome
+    run(Lookup::new(domain(), held), txt, https, true, TUESDAY).outcome
 }
 
 fn failing() -> HttpsAnswer {
@@ -60,14 +61,15 @@ fn s6_what_is_reported_of_a_lookup() {
     let confirmed =
         on_tuesday(Held::Entry(holding("enforce")), &TxtAnswer::id("1", 300), &failing());
     assert!(!confirmed.is_reportable() && confirmed.alert(TUESDAY).is_none());
-    let unreadable = on_tuesday(Held::Unreadable, &TxtAnswer::Absent(300), &failing());
+    let unreadable =
+        on_tuesday(Held::Unreadable { notes: None }, &TxtAnswer::Absent(300), &failing());
     assert_eq!(unreadable.problem(), Some(&Problem::StoreUnreadable));
     assert!(!unreadable.is_reportable());
 }
 
 #[test]
 fn ok_who_cannot_wait_gets_what_is_held_and_nothing_is_learnt_by_it() {
-    let interim = |held: Held, now| Lookup::new(domain()).held(held).interim(now);
+    let interim = |held: Held, now| Lookup::new(domain(), held).interim(now);
     for mode in ["enforce", "testing", "none"] {
         let entry = holding(mode);
         // Within the time of the record nothing is due.
@@ -83,14 +85,14 @@ fn ok_who_cannot_wait_gets_what_is_held_and_nothing_is_learnt_by_it() {
             used.to_bytes()
         });
         assert!(!outcome.is_reportable() && outcome.alert(TUESDAY).is_none());
-        assert!(outcome.is_persisted() && outcome.bounce_token().is_none());
+        assert!(outcome.is_persisted());
         // Not a moment longer than it is held.
         let over = interim(Held::Entry(entry), MONDAY.plus_secs(604_800));
         assert_eq!((over.status(), over.policy()), (Status::Unknown, None));
     }
     let nothing = interim(Held::Nothing, MONDAY);
     assert_eq!((nothing.status(), nothing.policy()), (Status::Unknown, None));
-    let unreadable = interim(Held::Unreadable, MONDAY);
+    let unreadable = interim(Held::Unreadable { notes: None }, MONDAY);
     assert_eq!(unreadable.status(), Status::Unknown);
     assert_eq!(unreadable.problem(), Some(&Problem::StoreUnreadable));
 }
@@ -104,26 +106,26 @@ fn ok_each_step_gives_what_is_held_meanwhile_and_no_longer_than_it_is() {
     };
     for held in [Held::Entry(holding("enforce")), Held::Nothing] {
         let applies = matches!(held, Held::Entry(_));
-        let mut step = Lookup::new(domain()).held(held).start(TUESDAY);
+        let mut step = Step::from(Lookup::new(domain(), held).start(TUESDAY));
         for _ in 0..3 {
             check(&step, applies);
             step = match step {
                 Step::QueryTxt(query) => {
                     assert_eq!(query.interim(TUESDAY).is_some(), applies);
                     assert_eq!(query.timeout().as_secs(), 20);
-                    query.answered([["v=STSv1; id=2;"]], 300, TUESDAY)
+                    query.answered([["v=STSv1; id=2;"]], 300, TUESDAY).into()
                 }
                 Step::FetchPolicy(fetch) => {
                     assert_eq!(fetch.interim(TUESDAY).is_some(), applies);
                     let verified = PolicyHostVerified::assertion(fetch.host());
                     let content_type = Some(&b"text/plain"[..]);
                     let head = Head { status: 200, content_type, content_encoding: None };
-                    fetch.responded(verified, head, TUESDAY)
+                    fetch.responded(verified, head, TUESDAY).into()
                 }
                 Step::ReadBody(body) => {
                     assert_eq!(body.interim(TUESDAY).is_some(), applies);
                     assert_eq!(body.timeout().as_secs(), 60);
-                    body.failed(FetchFailure::Truncated, TUESDAY)
+                    body.failed(FetchFailure::Truncated, TUESDAY).into()
                 }
                 other => panic!("{other:?}"),
             };
@@ -131,7 +133,8 @@ fn ok_each_step_gives_what_is_held_meanwhile_and_no_longer_than_it_is() {
         check(&step, applies);
         let Step::Store(store) = step else { panic!("{step:?}") };
         assert_eq!(store.interim(TUESDAY).is_some(), applies);
-        let Step::Done(outcome) = store.stored() else { panic!("the end") };
+        let merged = store.entry().clone();
+        let outcome = store.stored(merged);
         let left = outcome.expires_in(TUESDAY).map(|left| left.as_secs());
         assert_eq!(left, applies.then_some(604_800 - 86_400));
     }
@@ -182,7 +185,7 @@ fn ok_problems_carry_their_evidence() {
     assert_eq!((error.code(), text.len()), ("bad_mode", 4_096));
     assert!(long.starts_with(&**text));
     // From memory a problem comes without its evidence.
-    let again = Lookup::new(domain()).held(Held::Entry(malformed.into_entry()));
+    let again = Lookup::new(domain(), Held::Entry(malformed.into_entry()));
     let again = run(again, &TxtAnswer::silence(), &failing(), true, TUESDAY).outcome;
     assert_eq!(again.problem(), Some(&Problem::RecordMalformed { error: None, text: "".into() }));
 }
@@ -213,7 +216,7 @@ fn err_the_head_is_judged_before_the_body() {
             content_type: content_type.map(str::to_owned),
             body: vec![policy_text("enforce", 600).into_bytes()],
         };
-        let lookup = Lookup::new(domain()).limits(limits).recheck(Recheck::Always);
+        let lookup = Lookup::new(domain(), Held::Nothing).limits(limits).recheck(Recheck::Always);
         let run = run(lookup, &TxtAnswer::id("1", 300), &https, true, MONDAY);
         run.outcome.problem().map(|p| p.reason_code().into_owned())
     };
@@ -234,7 +237,7 @@ fn ok_what_is_narrower_or_was_none_is_not_weaker() {
         |mode: &str, mx: &str| format!("version: STSv1\nmode: {mode}\nmx: {mx}\nmax_age: 604800\n");
     let change = |old: String, new: String| {
         let found = run(
-            Lookup::new(domain()),
+            Lookup::new(domain(), Held::Nothing),
             &TxtAnswer::id("1", 300),
             &HttpsAnswer::policy(&old),
             true,
@@ -252,28 +255,30 @@ fn ok_what_is_narrower_or_was_none_is_not_weaker() {
 
 #[test]
 fn ok_a_policy_for_this_delivery_alone_applies_while_the_store_is_asked() {
-    let Step::QueryTxt(query) = Lookup::new(domain()).start(MONDAY) else { panic!() };
-    let Step::FetchPolicy(fetch) = query.answered([["v=STSv1; id=1;"]], 300, MONDAY) else {
+    let start = Lookup::new(domain(), Held::Nothing).start(MONDAY);
+    let Start::QueryTxt(query) = start else { panic!() };
+    let AfterTxt::FetchPolicy(fetch) = query.answered([["v=STSv1; id=1;"]], 300, MONDAY) else {
         panic!()
     };
     let verified = PolicyHostVerified::assertion(fetch.host());
     let head = Head { status: 200, content_type: Some(b"text/plain"), content_encoding: None };
-    let Step::ReadBody(mut body) = fetch.responded(verified, head, MONDAY) else { panic!() };
+    let AfterHead::ReadBody(mut body) = fetch.responded(verified, head, MONDAY) else { panic!() };
     assert!(body.chunk(policy_text("enforce", 0).as_bytes()).is_continue());
-    let Step::Store(store) = body.ended(MONDAY) else { panic!() };
-    assert!(store.interim(MONDAY).is_some());
+    assert!(body.ended(MONDAY).interim(MONDAY).is_some());
 }
 
 #[test]
 fn ok_a_policy_that_cannot_be_stored_applies_all_the_same() {
     let https = HttpsAnswer::policy(&policy_text("enforce", 604_800));
-    let found = run(Lookup::new(domain()), &TxtAnswer::id("1", 300), &https, false, MONDAY).outcome;
+    let found =
+        run(Lookup::new(domain(), Held::Nothing), &TxtAnswer::id("1", 300), &https, false, MONDAY)
+            .outcome;
     assert_eq!((found.status(), found.is_persisted()), (Status::Found, false));
     assert!(found.policy().is_some_and(|held| held.policy().mode() == mta_sts::Mode::Enforce));
     let entry = found.into_entry();
     assert!(entry.policy(TUESDAY).is_some(), "what is kept at hand has it as well");
     let held = run(
-        Lookup::new(domain()).held(Held::Entry(entry)),
+        Lookup::new(domain(), Held::Entry(entry)),
         &TxtAnswer::silence(),
         &failing(),
         false,
@@ -286,20 +291,21 @@ fn ok_a_policy_that_cannot_be_stored_applies_all_the_same() {
 #[test]
 fn ok_a_failed_candidate_becomes_a_detail_of_the_report() {
     let https = HttpsAnswer::policy(&policy_text("enforce", 604_800));
-    let found = run(Lookup::new(domain()), &TxtAnswer::id("1", 300), &https, true, MONDAY);
+    let found =
+        run(Lookup::new(domain(), Held::Nothing), &TxtAnswer::id("1", 300), &https, true, MONDAY);
     let mut delivery = Delivery::new(&found.outcome, Requirements::default());
-    let Candidate::Skip(failure) = delivery.candidate(&Mx::parse("mx.example.net")) else {
+    let Candidate::Skip(result) = delivery.candidate(&Mx::parse("mx.example.net")) else {
         panic!("no pattern matches")
     };
-    let details = FailureDetails::of_delivery(&failure).unwrap();
+    let details = FailureDetails::of_delivery(result.failure().unwrap()).unwrap();
     assert_eq!(details.result_type(), Some(ResultType::ValidationFailure));
     assert_eq!(details.failure_reason_code(), Some("mx-not-in-policy"));
     assert_eq!(details.receiving_mx_hostname(), Some("mx.example.net"));
     // The sender's own demand is not the domain's business.
     let demand = Demand::forced(["mx.example.org"]).unwrap();
     let mut delivery = Delivery::without_policy(Requirements::default().with_demand(demand));
-    let Candidate::Skip(failure) = delivery.candidate(&Mx::parse("mx.example.net")) else {
+    let Candidate::Skip(result) = delivery.candidate(&Mx::parse("mx.example.net")) else {
         panic!("no pattern matches")
     };
-    assert_eq!(FailureDetails::of_delivery(&failure), None);
+    assert_eq!(FailureDetails::of_delivery(result.failure().unwrap()), None);
 }

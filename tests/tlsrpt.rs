@@ -4,17 +4,19 @@
 mod json;
 #[path = "tlsrpt/report.rs"]
 mod report;
+#[path = "tlsrpt/tallies.rs"]
+mod tallies;
 #[path = "tlsrpt/tally.rs"]
 mod tally;
 
-use mta_sts::lookup::Head;
 use mta_sts::tlsrpt::{
     DateRange, FailureDetails, MAX_COUNT, PolicyType, Report, ReportedPolicy, Tally, TlsrptRecord,
 };
 use mta_sts::{
-    Entry, FetchFailure, Held, Lookup, Outcome, Policy, PolicyDomain, PolicyHostVerified, Profile,
-    Recheck, ResultType, Step, UnixTime,
+    Entry, FetchFailure, Held, Lookup, Outcome, Policy, PolicyDomain, Profile, Recheck, ResultType,
+    UnixTime,
 };
+use mta_sts_testkit::script::{self, HttpsAnswer, TxtAnswer};
 use serde_json::Value;
 
 const NOW: UnixTime = UnixTime::from_secs(1_800_000_000);
@@ -64,30 +66,12 @@ fn ok_records_agree_with_the_vectors() {
 }
 
 fn look(held: Held, id: &str, fetched: &Result<&str, FetchFailure>) -> Outcome {
-    let mut step = Lookup::new(domain()).held(held).recheck(Recheck::Always).start(NOW);
-    let record = format!("v=STSv1; id={id};");
-    loop {
-        step = match step {
-            Step::QueryTxt(query) => query.answered([[record.as_str()]], 60, NOW),
-            Step::FetchPolicy(fetch) => {
-                if let Err(failure) = fetched {
-                    fetch.failed(failure.clone(), NOW)
-                } else {
-                    let verified = PolicyHostVerified::assertion(fetch.host());
-                    let content_type = Some(&b"text/plain"[..]);
-                    let response = Head { status: 200, content_type, content_encoding: None };
-                    fetch.responded(verified, response, NOW)
-                }
-            }
-            Step::ReadBody(mut body) => {
-                let text = fetched.as_ref().copied().unwrap_or_default();
-                assert!(body.chunk(text.as_bytes()).is_continue());
-                body.ended(NOW)
-            }
-            Step::Store(store) => store.stored(),
-            Step::Done(outcome) => return outcome,
-        };
-    }
+    let https = match fetched {
+        Ok(text) => HttpsAnswer::policy(text),
+        Err(failure) => HttpsAnswer::Failed(failure.clone()),
+    };
+    let lookup = Lookup::new(domain(), held).recheck(Recheck::Always);
+    script::run(lookup, &TxtAnswer::id(id, 60), &https, true, NOW).outcome
 }
 
 fn held(text: &str) -> Held {
@@ -159,13 +143,9 @@ fn ok_a_decision_from_memory_reports_like_its_lookup() {
     assert_eq!(FailureDetails::of_decision(&decision), None);
 
     let ask = |text| {
-        let step = Lookup::new(domain()).held(held(text)).recheck(Recheck::Always).start(NOW);
-        let Step::QueryTxt(query) = step else { panic!("TXT is due") };
-        let mut step = query.absent(60, NOW);
-        if let Step::Store(store) = step {
-            step = store.stored();
-        }
-        let Step::Done(outcome) = step else { panic!("no record is published") };
+        let lookup = Lookup::new(domain(), held(text)).recheck(Recheck::Always);
+        let https = HttpsAnswer::Failed(FetchFailure::Timeout);
+        let outcome = script::run(lookup, &TxtAnswer::Absent(60), &https, true, NOW).outcome;
         let decision = outcome.entry().decide(&domain(), NOW).expect("nothing is due");
         let details = FailureDetails::of_decision(&decision);
         assert_eq!(details, FailureDetails::of_lookup(&outcome));

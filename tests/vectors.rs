@@ -1,9 +1,10 @@
 //! The conformance vectors and the corpus, through the public API.
 
-use mta_sts::lookup::Head;
+use mta_sts::lookup::{AfterHead, AfterTxt, Head, Start};
 use mta_sts::{
-    DnsName, Limits, Lookup, MxPattern, Policy, PolicyDomain, PolicyError, PolicyHostVerified,
-    PolicyRef, Profile, Record, SelectionError, Step, UnixTime, policy_host_address, record,
+    DnsName, Held, Limits, Lookup, MxPattern, Policy, PolicyDomain, PolicyError,
+    PolicyHostVerified, PolicyRef, Profile, Record, SelectionError, UnixTime, policy_host_address,
+    record,
 };
 use mta_sts_testkit::oracle::{self, MediaType};
 use mta_sts_testkit::vectors;
@@ -105,14 +106,14 @@ fn mx_matches() {
 /// What becomes of a response with this head and a good body.
 fn accepts(profile: Profile, status: u16, content_type: Option<&[u8]>) -> bool {
     let domain = PolicyDomain::parse("example.com").unwrap();
-    let lookup = Lookup::new(domain).limits(Limits::default().with_profile(profile));
-    let Step::QueryTxt(query) = lookup.start(NOW) else { panic!("nothing is held") };
-    let Step::FetchPolicy(fetch) = query.answered([["v=STSv1; id=1;"]], 300, NOW) else {
+    let lookup = Lookup::new(domain, Held::Nothing).limits(Limits::default().with_profile(profile));
+    let Start::QueryTxt(query) = lookup.start(NOW) else { panic!("nothing is held") };
+    let AfterTxt::FetchPolicy(fetch) = query.answered([["v=STSv1; id=1;"]], 300, NOW) else {
         panic!("a new id is fetched")
     };
     let verified = PolicyHostVerified::assertion(fetch.host());
     let head = Head { status, content_type, content_encoding: None };
-    matches!(fetch.responded(verified, head, NOW), Step::ReadBody(_))
+    matches!(fetch.responded(verified, head, NOW), AfterHead::ReadBody(_))
 }
 
 #[test]
@@ -149,8 +150,10 @@ fn policy_urls() {
     let Some(rows) = vectors::policy_urls() else { return };
     for row in rows {
         let url = PolicyDomain::parse(&row.input).map(|domain| {
-            let Step::QueryTxt(query) = Lookup::new(domain).start(NOW) else { panic!() };
-            let Step::FetchPolicy(fetch) = query.answered([["v=STSv1; id=1;"]], 300, NOW) else {
+            let lookup = Lookup::new(domain, Held::Nothing);
+            let Start::QueryTxt(query) = lookup.start(NOW) else { panic!() };
+            let AfterTxt::FetchPolicy(fetch) = query.answered([["v=STSv1; id=1;"]], 300, NOW)
+            else {
                 panic!()
             };
             fetch.url()

@@ -1,14 +1,15 @@
-//! Why a candidate failed validation.
+//! The reasons for which a candidate fails validation.
 
 use alloc::borrow::Cow;
 
 use thiserror::Error;
 
-use crate::failure::CertificateFault;
+use super::DaneFault;
+use crate::failure::{CertificateFault, TlsFailure};
 use crate::name::DnsName;
-use crate::tlsrpt::ResultType;
+use crate::result_type::ResultType;
 
-/// What failed at one candidate.
+/// The fault of one candidate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 #[non_exhaustive]
@@ -21,6 +22,10 @@ pub enum FailureKind {
     /// no report tells the domain of it.
     #[error("nothing vouches for the host, as the sender demands")]
     NotVouchedFor,
+    /// The operator demands that an enforcing policy, or DANE, applies, and neither does. It is the
+    /// sender's business, and no report tells the domain of it.
+    #[error("no enforcing policy applies, as the sender demands")]
+    NotProtected,
     /// The host does not offer STARTTLS.
     #[error("the host does not offer STARTTLS")]
     NoStarttls,
@@ -30,24 +35,34 @@ pub enum FailureKind {
     /// The certificate is not valid for the host (RFC 8461 §4.2).
     #[error("{0}")]
     Certificate(CertificateFault),
-    /// TLS was set up, and nobody verified the certificate.
+    /// TLS was set up, and the certificate was not verified.
     #[error("the certificate was not verified")]
     NotVerified,
-    /// The driver vouched for another name than the host's.
+    /// The driver made an assertion for another host.
     #[error("the certificate was verified for another name than the host's")]
     OtherHostVerified,
     /// TLS failed for a reason other than the certificate.
-    #[error("the TLS handshake failed")]
-    Tls,
-    /// DANE is published for the host, and failed.
-    #[error("the certificate fits no TLSA record")]
-    DaneFailed,
-    /// The connection failed before TLS: the network's business, no failure of validation.
+    #[error("TLS failed: {0}")]
+    Tls(TlsFailure),
+    /// DANE failed, or is demanded and does not apply.
+    #[error("{0}")]
+    Dane(DaneFault),
+    /// The attempt came from another delivery, so its session says nothing about this one.
+    #[error("the attempt belongs to another delivery")]
+    OtherDelivery,
+    /// The connection failed before TLS: an error of the network, no failure of validation.
     #[error("the connection failed")]
     Connection,
     /// The domain takes no mail (RFC 7505).
     #[error("the domain takes no mail")]
     NullMx,
+}
+
+impl FailureKind {
+    /// Returns `true` if there was no TLS at all.
+    pub(crate) const fn is_without_tls(self) -> bool {
+        matches!(self, Self::NoStarttls | Self::StarttlsRefused(_) | Self::Tls(_))
+    }
 }
 
 /// A failure at one candidate, with what a report says of it (RFC 8460 §4.3).
@@ -68,7 +83,7 @@ impl Failure {
         Self { kind, host, enhanced_status }
     }
 
-    /// What failed.
+    /// The fault.
     pub const fn kind(&self) -> FailureKind {
         self.kind
     }
@@ -79,16 +94,16 @@ impl Failure {
     }
 
     /// The enhanced status code for a log or a delay notice: always transient, `4.7.x`
-    /// (RFC 8461 §5); `None` where the failure is not one of validation.
+    /// (RFC 8461 §5); `None` where the candidate was not refused by validation.
     pub const fn enhanced_status(&self) -> Option<&'static str> {
         self.enhanced_status
     }
 
-    /// The result type; `None` for what is not reported: the network's failures (RFC 8460 §4.3.4),
-    /// the sender's own demands, and domains that take no mail.
+    /// The result type; `None` for what is not reported: errors of the network (RFC 8460 §4.3.4),
+    /// the sender's own demands and mistakes, and domains that take no mail.
     pub const fn result_type(&self) -> Option<ResultType> {
         Some(match self.kind {
-            FailureKind::MxMismatch | FailureKind::NotVerified | FailureKind::Tls => {
+            FailureKind::MxMismatch | FailureKind::NotVerified | FailureKind::Tls(_) => {
                 ResultType::ValidationFailure
             }
             FailureKind::NoStarttls | FailureKind::StarttlsRefused(_) => {
@@ -96,8 +111,12 @@ impl Failure {
             }
             FailureKind::Certificate(fault) => fault.result_type(),
             FailureKind::OtherHostVerified => ResultType::CertificateHostMismatch,
-            FailureKind::DaneFailed => ResultType::TlsaInvalid,
-            FailureKind::NotVouchedFor | FailureKind::Connection | FailureKind::NullMx => {
+            FailureKind::Dane(fault) => fault.result_type(),
+            FailureKind::NotVouchedFor
+            | FailureKind::NotProtected
+            | FailureKind::OtherDelivery
+            | FailureKind::Connection
+            | FailureKind::NullMx => {
                 return None;
             }
         })
@@ -108,6 +127,7 @@ impl Failure {
         Cow::Borrowed(match self.kind {
             FailureKind::MxMismatch => "mx-not-in-policy",
             FailureKind::NotVouchedFor => "host-not-vouched-for",
+            FailureKind::NotProtected => "no-enforcing-policy",
             FailureKind::NoStarttls => "starttls-not-offered",
             FailureKind::StarttlsRefused(code) => {
                 return Cow::Owned(alloc::format!("starttls-refused-{code}"));
@@ -115,8 +135,13 @@ impl Failure {
             FailureKind::Certificate(fault) => fault.reason_code(),
             FailureKind::NotVerified => "certificate-not-verified",
             FailureKind::OtherHostVerified => "certificate-host-mismatch",
-            FailureKind::Tls => "tls-handshake-failed",
-            FailureKind::DaneFailed => "dane-failed",
+            FailureKind::Tls(failure) => return failure.reason_code(),
+            FailureKind::Dane(fault) => match fault {
+                DaneFault::TlsaInvalid => "dane-tlsa-mismatch",
+                DaneFault::DnssecInvalid => "dane-dnssec-bogus",
+                DaneFault::DaneRequired => "dane-not-published",
+            },
+            FailureKind::OtherDelivery => "other-delivery",
             FailureKind::Connection => "connection-failed",
             FailureKind::NullMx => "null-mx",
         })

@@ -8,24 +8,6 @@ use crate::mx::MxPattern;
 use crate::name::DnsName;
 use crate::policy::Profile;
 
-/// What DANE (RFC 7672) says of one MX host; validated by the caller.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
-pub enum Dane {
-    /// It was not looked into, or its result is not known yet.
-    #[default]
-    NotKnown,
-    /// DNSSEC proves that no usable TLSA record is published.
-    Absent,
-    /// The MX records and the TLSA records are both DNSSEC-secure (RFC 7672 §2.2), and the
-    /// certificate fits one. Where the MX records are not, a forger chose the host: that is
-    /// [`NotKnown`](Self::NotKnown), whatever TLSA records the host has.
-    Passed,
-    /// TLSA records are published, and the certificate fits none; or DNSSEC validation of them
-    /// failed, so that they may be (RFC 7672 §2.1.2).
-    Failed,
-}
-
 /// An operator's rule for one domain, in the place of what the domain publishes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
@@ -73,7 +55,33 @@ impl ForcedPatterns {
     }
 }
 
-/// What a mail and its sender's operator demand of every session.
+/// An operator's demand that a destination is protected: without the protection, the mail is
+/// deferred.
+///
+/// ```
+/// use mta_sts::delivery::{Candidate, Conclusion, Delivery, Mx, Require, Requirements};
+///
+/// let requirements = Requirements::default().with_require(Some(Require::Any));
+/// let mut delivery = Delivery::without_policy(requirements);
+/// let Candidate::Connect(attempt) = delivery.candidate(&Mx::parse("mx.example.com")) else {
+///     panic!("DANE may still vouch for the host");
+/// };
+/// drop(attempt);
+/// assert!(matches!(delivery.conclude(), Conclusion::LocalDemand));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+pub enum Require {
+    /// An enforcing policy must apply: one that the domain publishes with mode `enforce`, or the
+    /// operator's own patterns ([`Demand::Forced`]).
+    Sts,
+    /// DANE must pass.
+    Dane,
+    /// Either.
+    Any,
+}
+
+/// The demands of a mail and of its sender's operator on every session.
 ///
 /// ```
 /// use mta_sts::delivery::{Demand, Requirements};
@@ -89,6 +97,7 @@ pub struct Requirements {
     tls_required_no: bool,
     dane_suffices: bool,
     demand: Demand,
+    require: Option<Require>,
 }
 
 impl Requirements {
@@ -121,6 +130,16 @@ impl Requirements {
         Self { demand, ..self }
     }
 
+    /// Sets the operator's demand for protection. `TLS-Required: No` does not lift it.
+    #[must_use]
+    pub fn with_require(self, require: Option<Require>) -> Self {
+        Self { require, ..self }
+    }
+
+    pub(super) const fn required(&self) -> Option<Require> {
+        self.require
+    }
+
     pub(super) fn is_off(&self) -> bool {
         self.demand == Demand::Off
     }
@@ -137,7 +156,7 @@ impl Requirements {
     }
 
     pub(super) const fn lifts_enforcement(&self) -> bool {
-        self.tls_required_no && !self.require_tls
+        self.tls_required_no && !self.require_tls && self.require.is_none()
     }
 
     pub(super) const fn lets_dane_suffice(&self) -> bool {

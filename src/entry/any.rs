@@ -4,34 +4,42 @@ use alloc::vec::Vec;
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 
-use super::notes::{Budget, Failure, Failures, Memory};
+use super::notes::{Budget, Failure, Failures, LastUsed, Latest, MAX_STAMP, Memory};
 use super::{Entry, HeldPolicy, Remembered};
 use crate::name::PolicyDomain;
+
+/// A number of a logical clock, as the stored form has it.
+fn stamp(u: &mut Unstructured<'_>) -> Result<u64> {
+    u.int_in_range(0..=MAX_STAMP)
+}
+
+fn latest(u: &mut Unstructured<'_>) -> Result<Latest> {
+    Ok(Latest { restarts: stamp(u)?, at: u.arbitrary()? })
+}
 
 impl Entry {
     /// An entry of this domain such as its bytes may describe it, be it one that no lookup makes.
     fn any_of(domain: PolicyDomain, u: &mut Unstructured<'_>) -> Result<Self> {
-        use Remembered::{Absent, Malformed, NoAnswer, SameId};
-        let what =
-            *u.choose(&[None, Some(SameId), Some(Absent), Some(Malformed), Some(NoAnswer)])?;
-        let (stamp, until, of) = u.arbitrary()?;
-        let memory = Memory { stamp, what, until, generation: of };
-        let (restarts, full_at) = u.arbitrary()?;
+        use Remembered::{Absent, Id, Malformed, NoAnswer};
+        let id = Id(u.arbitrary()?);
+        let what = *u.choose(&[None, Some(id), Some(Absent), Some(Malformed), Some(NoAnswer)])?;
+        let memory = Memory { stamp: stamp(u)?, what, until: u.arbitrary()? };
         let mut failures = Vec::new();
         for _ in 0..u.int_in_range(0..=Failures::MAX)? {
-            let (stamp, id, until, repeats) = u.arbitrary()?;
-            failures.push(Failure { stamp, id, until, repeats });
+            let (id, until, repeats) = u.arbitrary()?;
+            failures.push(Failure { stamp: stamp(u)?, id, until, repeats });
         }
         // In the order, and with the distinct ids, that the form has.
         let mut noted = Failures(failures);
         noted.merge(Failures::default());
         let held = if u.arbitrary()? {
-            Some(HeldPolicy::new(u.arbitrary()?, u.arbitrary()?, u.arbitrary()?))
+            let held = HeldPolicy::new(u.arbitrary()?, u.arbitrary()?, u.arbitrary()?);
+            Some(HeldPolicy { seen_ahead_at: u.arbitrary()?, ..held })
         } else {
             None
         };
-        let (generation, inserted_at, last_used) = u.arbitrary()?;
-        let budget = Budget { restarts, full_at };
+        let (generation, inserted_at) = (stamp(u)?, u.arbitrary()?);
+        let (budget, last_used) = (Budget(latest(u)?), LastUsed(latest(u)?));
         let failures = noted;
         Ok(Self { domain, generation, held, memory, failures, budget, inserted_at, last_used })
     }

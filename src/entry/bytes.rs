@@ -2,38 +2,43 @@
 //!
 //! All numbers are big-endian. After the mark and the version come the domain, the fields in the
 //! order of the code below, and a checksum over all before it.
+//!
+//! A policy is stored with what was read of its text when it was fetched: mode, `max_age` and the
+//! places of its patterns. So an entry stays what it was, however the parser of a later version
+//! reads the text.
 
 use alloc::vec::Vec;
 
-use super::notes::{Budget, Failure, Failures, Memory, Remembered};
+use super::notes::{Budget, Failure, Failures, LastUsed, Latest, MAX_STAMP, Memory, Remembered};
 use super::{Entry, HeldPolicy};
 use crate::error::EntryError;
 use crate::name::PolicyDomain;
-use crate::policy::{Policy, Profile};
+use crate::policy::{MaxAge, Mode, Policy, Profile, Span};
 use crate::record::PolicyId;
 use crate::time::UnixTime;
 
 const MARK: &[u8] = b"MTASTS";
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 const CHECKSUM_OCTETS: usize = 8;
 
 impl Entry {
-    /// The entry as bytes: at most 67,000 octets, mostly the policy's text.
+    /// Returns the entry as bytes: the policy's text, 4 bytes for each of its patterns, and at most
+    /// 1,000 bytes more.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let text = self.held.as_ref().map_or(0, |held| held.policy.as_str().len());
-        let mut out = Vec::with_capacity(text.saturating_add(256));
+        let (text, spans) = self.held.as_ref().map_or((0, 0), |held| {
+            (held.policy.as_str().len(), held.policy.spans().len().saturating_mul(4))
+        });
+        let mut out = Vec::with_capacity(text.saturating_add(spans).saturating_add(320));
         out.extend_from_slice(MARK);
         out.push(VERSION);
         short(&mut out, self.domain.as_str());
         long(&mut out, self.generation);
         long(&mut out, self.inserted_at.as_secs());
-        long(&mut out, self.last_used.as_secs());
-        out.push(remembered_to_byte(self.memory.what));
+        latest(&mut out, self.last_used.0);
+        remembered(&mut out, self.memory.what);
         long(&mut out, self.memory.stamp);
         long(&mut out, self.memory.until.as_secs());
-        long(&mut out, self.memory.generation);
-        long(&mut out, self.budget.restarts);
-        long(&mut out, self.budget.full_at.as_secs());
+        latest(&mut out, self.budget.0);
         out.push(u8::try_from(self.failures.0.len()).unwrap_or(u8::MAX));
         for failure in &self.failures.0 {
             short(&mut out, failure.id.as_str());
@@ -50,6 +55,25 @@ impl Entry {
                 });
                 short(&mut out, held.id.as_str());
                 long(&mut out, held.fetched_at.as_secs());
+                match held.seen_ahead_at {
+                    None => out.push(0),
+                    Some(seen) => {
+                        out.push(1);
+                        long(&mut out, seen.as_secs());
+                    }
+                }
+                out.push(match held.policy.mode() {
+                    Mode::None => 0,
+                    Mode::Testing => 1,
+                    Mode::Enforce => 2,
+                });
+                number(&mut out, held.policy.max_age().as_secs());
+                let spans = held.policy.spans();
+                number(&mut out, u32::try_from(spans.len()).unwrap_or(u32::MAX));
+                for Span { start, len } in spans {
+                    out.extend_from_slice(&start.to_be_bytes());
+                    out.extend_from_slice(&len.to_be_bytes());
+                }
                 out.extend_from_slice(held.policy.as_str().as_bytes());
             }
         }
@@ -123,13 +147,25 @@ fn short(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(text.as_bytes());
 }
 
-const fn remembered_to_byte(what: Option<Remembered>) -> u8 {
+fn number(out: &mut Vec<u8>, number: u32) {
+    out.extend_from_slice(&number.to_be_bytes());
+}
+
+fn latest(out: &mut Vec<u8>, latest: Latest) {
+    long(out, latest.restarts);
+    long(out, latest.at.as_secs());
+}
+
+fn remembered(out: &mut Vec<u8>, what: Option<Remembered>) {
     match what {
-        None => 0,
-        Some(Remembered::SameId) => 1,
-        Some(Remembered::Absent) => 2,
-        Some(Remembered::Malformed) => 3,
-        Some(Remembered::NoAnswer) => 4,
+        None => out.push(0),
+        Some(Remembered::Id(id)) => {
+            out.push(1);
+            short(out, id.as_str());
+        }
+        Some(Remembered::Absent) => out.push(2),
+        Some(Remembered::Malformed) => out.push(3),
+        Some(Remembered::NoAnswer) => out.push(4),
     }
 }
 
@@ -167,8 +203,21 @@ impl<'a> Reader<'a> {
         self.take(8)?.try_into().ok().map(u64::from_be_bytes)
     }
 
+    fn number(&mut self) -> Option<u32> {
+        self.take(4)?.try_into().ok().map(u32::from_be_bytes)
+    }
+
+    /// A number of a logical clock. One beyond the bound could not grow any more.
+    fn stamp(&mut self) -> Option<u64> {
+        self.long().filter(|stamp| *stamp <= MAX_STAMP)
+    }
+
     fn time(&mut self) -> Option<UnixTime> {
-        self.long().map(UnixTime::from_secs)
+        self.long().filter(|secs| *secs <= UnixTime::LATEST.as_secs()).map(UnixTime::from_secs)
+    }
+
+    fn latest(&mut self) -> Option<Latest> {
+        Some(Latest { restarts: self.stamp()?, at: self.time()? })
     }
 
     fn short(&mut self) -> Option<&'a str> {
@@ -181,11 +230,11 @@ impl<'a> Reader<'a> {
     }
 
     fn entry(mut self, domain: &PolicyDomain) -> Option<Entry> {
-        let generation = self.long()?;
+        let generation = self.stamp()?;
         let inserted_at = self.time()?;
-        let last_used = self.time()?;
+        let last_used = LastUsed(self.latest()?);
         let memory = self.memory()?;
-        let budget = Budget { restarts: self.long()?, full_at: self.time()? };
+        let budget = Budget(self.latest()?);
         let failures = self.failures()?;
         let held = match self.byte()? {
             0 if self.0.is_empty() => None,
@@ -200,13 +249,13 @@ impl<'a> Reader<'a> {
     fn memory(&mut self) -> Option<Memory> {
         let what = match self.byte()? {
             0 => None,
-            1 => Some(Remembered::SameId),
+            1 => Some(Remembered::Id(self.id()?)),
             2 => Some(Remembered::Absent),
             3 => Some(Remembered::Malformed),
             4 => Some(Remembered::NoAnswer),
             _ => return None,
         };
-        Some(Memory { stamp: self.long()?, what, until: self.time()?, generation: self.long()? })
+        Some(Memory { stamp: self.stamp()?, what, until: self.time()? })
     }
 
     fn failures(&mut self) -> Option<Failures> {
@@ -217,7 +266,7 @@ impl<'a> Reader<'a> {
         let mut failures = Failures(Vec::with_capacity(count));
         for _ in 0..count {
             let id = self.id()?;
-            let (stamp, until, repeats) = (self.long()?, self.time()?, self.byte()?);
+            let (stamp, until, repeats) = (self.stamp()?, self.time()?, self.byte()?);
             failures.0.push(Failure { stamp, id, until, repeats });
         }
         // The order and the distinct ids are part of the form.
@@ -227,12 +276,34 @@ impl<'a> Reader<'a> {
     }
 
     /// The last part: the policy's text reaches to the end.
+    #[expect(clippy::expect_used, reason = "the length of a chunk is not in its type")]
     fn held(self, profile: Profile) -> Option<HeldPolicy> {
         let mut rest = self;
         let id = rest.id()?;
         let fetched_at = rest.time()?;
-        let policy = Policy::parse(rest.0, profile).ok()?;
-        Some(HeldPolicy { policy, id, fetched_at })
+        let seen_ahead_at = match rest.byte()? {
+            0 => None,
+            1 => Some(rest.time()?),
+            _ => return None,
+        };
+        let mode = match rest.byte()? {
+            0 => Mode::None,
+            1 => Mode::Testing,
+            2 => Mode::Enforce,
+            _ => return None,
+        };
+        let secs = rest.number()?;
+        let max_age = MaxAge::from_secs(u64::from(secs));
+        let count =
+            usize::try_from(rest.number()?).ok().filter(|count| *count <= Policy::MAX_MX)?;
+        let spans = rest.take(count.checked_mul(4)?)?;
+        let mx = spans.chunks_exact(4).map(|span| {
+            let [a, b, c, d] = span.try_into().expect("each chunk has four bytes");
+            Span { start: u16::from_be_bytes([a, b]), len: u16::from_be_bytes([c, d]) }
+        });
+        let text = core::str::from_utf8(rest.0).ok()?;
+        let policy = Policy::restored(text, profile, mode, max_age, mx.collect())?;
+        (max_age.as_secs() == secs).then_some(HeldPolicy { policy, id, fetched_at, seen_ahead_at })
     }
 }
 
@@ -269,11 +340,16 @@ mod tests {
 
     #[test]
     fn ok_every_kind_of_entry_reads_back() {
-        use Remembered::{Absent, Malformed, NoAnswer, SameId};
-        for what in [None, Some(SameId), Some(Absent), Some(Malformed), Some(NoAnswer)] {
+        use Remembered::{Absent, Id, Malformed, NoAnswer};
+        let id = Id(PolicyId::parse("20270115").unwrap());
+        for what in [None, Some(id), Some(Absent), Some(Malformed), Some(NoAnswer)] {
             for profile in [Profile::Strict, Profile::Tolerant] {
                 for failures in 0..=4 {
                     let mut entry = full(what, profile, failures);
+                    // And read by a clock that is a year behind.
+                    if failures == 3 {
+                        entry.anchor(NOW.minus_secs(31_557_600));
+                    }
                     for _ in 0..2 {
                         let read = Entry::from_bytes(&domain(), &entry.to_bytes());
                         assert_eq!(read.as_ref(), Ok(&entry));
@@ -305,20 +381,38 @@ mod tests {
         }
     }
 
+    /// The parser has its say when a policy is fetched, and not again when it is read from a store.
     #[test]
-    fn ok_what_version_1_wrote_is_read_for_ever() {
-        let entry = full(Some(Remembered::SameId), Profile::Tolerant, 1);
+    fn stored_policy_stays_what_it_was_however_its_text_reads_today() {
+        let entry = full(None, Profile::Strict, 0);
+        let bytes = entry.to_bytes();
+        let (content, _) = bytes.split_last_chunk::<8>().unwrap();
+        // The text is one that no parser takes, of the same length.
+        let text = entry.stored_policy().unwrap().policy().as_str();
+        let start = content.len() - text.len();
+        let mut content = content.to_vec();
+        content[start..start + 7].copy_from_slice(b"Version");
+        let read = sealed(&content).unwrap();
+        let (read, was) = (read.stored_policy().unwrap(), entry.stored_policy().unwrap());
+        assert!(Policy::parse(read.policy().as_str().as_bytes(), Profile::Tolerant).is_err());
+        assert_eq!((read.mode(), read.policy().max_age()), (was.mode(), was.policy().max_age()));
+        assert!(read.policy().mx().eq(was.policy().mx()));
+    }
+
+    #[test]
+    fn what_version_2_wrote_is_read_by_every_later_version() {
+        let entry = full(Some(Remembered::Absent), Profile::Tolerant, 1);
         let mut hex = String::new();
         for byte in entry.to_bytes() {
             write!(hex, "{byte:02x}").unwrap();
         }
         let written = concat!(
-            "4d5441535453010b6578616d706c652e636f6d000000006b49d201000000006b49d200000000006b",
-            "4ab30001000000006b49d202000000006b49d32e000000006b49d201000000000000000000000000",
-            "6b49d32f01076661696c656430000000006b49d203000000006b49d32f0002083230323730313135",
-            "000000006b49d20176657273696f6e3a2053545376310d0a6d6f64653a2074657374696e670d0a6d",
-            "783a206d782e6578616d706c652e636f6d0d0a6d61785f6167653a2038363430300d0a48fab17fc1",
-            "18aa8b",
+            "4d5441535453020b6578616d706c652e636f6d000000006b49d201000000006b49d20000000000",
+            "00000000000000006b4ab30002000000006b49d202000000006b49d32e00000000000000000000",
+            "00006b49d32f01076661696c656430000000006b49d203000000006b49d32f0002083230323730",
+            "313135000000006b49d201000100015180000000010023000e76657273696f6e3a205354537631",
+            "0d0a6d6f64653a2074657374696e670d0a6d783a206d782e6578616d706c652e636f6d0d0a6d61",
+            "785f6167653a2038363430300d0abbdb7ad003e3217f",
         );
         assert_eq!(hex, written);
     }

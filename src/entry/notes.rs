@@ -1,21 +1,21 @@
-//! The part of an entry that may be lost: what DNS said, which fetches failed, and how many may
-//! still be made. Each part is a join of its own, so that merging entries merges them.
+//! The part of an entry that may be lost: what DNS said, which fetches failed, how many fetches
+//! remain, and the day of last use. Each part is a join of its own, so merging entries merges them.
 
 use alloc::vec::Vec;
 
 use crate::record::PolicyId;
-use crate::time::{DAY, HOUR, MINUTE, UnixTime};
+use crate::time::{DAY, HOUR, MINUTE, UnixTime, Wait};
 
-/// What DNS said, as far as it is worth remembering.
+/// A TXT outcome, as far as it is worth remembering.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Remembered {
-    /// The id of the held policy.
-    SameId,
-    /// There is no record.
+    /// One record with this id. It confirms a held policy of the same id and nothing else.
+    Id(PolicyId),
+    /// No record.
     Absent,
-    /// There are several records, or a malformed one.
+    /// Several records, or a malformed one.
     Malformed,
-    /// Nothing.
+    /// No answer.
     NoAnswer,
 }
 
@@ -24,50 +24,53 @@ impl Remembered {
     /// discovery for long (RFC 8461 §10.2); a flood of mail must not ask for every message.
     const fn bounds(self) -> (u64, u64) {
         match self {
-            Self::SameId => (MINUTE, DAY),
+            Self::Id(_) => (MINUTE, DAY),
             Self::Absent | Self::Malformed => (MINUTE, HOUR),
             Self::NoAnswer => (MINUTE, MINUTE),
         }
     }
 }
 
-/// The last TXT outcome. The later stamp wins; like the entry's generation it grows with each
-/// change of one entry, whatever the clock does.
+/// The last TXT outcome. The later stamp wins. Like the entry's generation, the stamp grows with
+/// each change of one entry, whatever the clock does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(super) struct Memory {
     pub(super) stamp: u64,
     pub(super) what: Option<Remembered>,
     pub(super) until: UnixTime,
-    /// The generation of the policy that [`Remembered::SameId`] speaks of.
-    pub(super) generation: u64,
 }
 
 impl Memory {
-    pub(super) fn recall(&self, generation: u64, now: UnixTime) -> Option<Remembered> {
+    /// The outcome, if it is within its time.
+    pub(super) fn recall(&self, now: UnixTime) -> Option<Remembered> {
         let what = self.what?;
         let (_, longest) = what.bounds();
-        // An end further away than any wait is that of a clock which has since been set back.
-        let in_time = now < self.until && self.until.secs_since(now) <= longest;
-        let applies = what != Remembered::SameId || self.generation == generation;
-        (in_time && applies).then_some(what)
+        // To forget a TXT outcome costs one question, so the word of a wrong clock is not believed.
+        (Wait::until(self.until, longest, now) == Wait::Pending).then_some(what)
     }
 
-    pub(super) fn remember(&mut self, what: Remembered, generation: u64, ttl: u32, now: UnixTime) {
+    /// Remembers the outcome of a question that was asked at `asked_at`.
+    pub(super) fn remember(&mut self, what: Remembered, ttl: u32, asked_at: UnixTime) {
         let (shortest, longest) = what.bounds();
         self.what = Some(what);
-        self.until = now.plus_secs(u64::from(ttl).clamp(shortest, longest));
-        self.generation = generation;
-        self.advance(now);
+        self.until = asked_at.plus_secs(u64::from(ttl).clamp(shortest, longest));
+        self.stamp = next_stamp(self.stamp, asked_at);
     }
 
-    pub(super) fn forget(&mut self, now: UnixTime) {
-        *self = Self { stamp: self.stamp, ..Self::default() };
-        self.advance(now);
+    /// Remembers that the question asked at `asked_at` left nothing to remember.
+    pub(super) fn forget(&mut self, asked_at: UnixTime) {
+        *self = Self { stamp: next_stamp(self.stamp, asked_at), ..Self::default() };
     }
+}
 
-    fn advance(&mut self, now: UnixTime) {
-        self.stamp = self.stamp.saturating_add(1).max(now.as_secs());
-    }
+/// The largest number of a logical clock that the stored form admits. It lies far above the latest
+/// time, so a number can always grow, whatever a clock did.
+pub(super) const MAX_STAMP: u64 = 1 << 62;
+
+/// The next value of a hybrid logical clock: later than `last`, and not before `now`.
+pub(super) const fn next_stamp(last: u64, now: UnixTime) -> u64 {
+    let next = last.saturating_add(1);
+    if next > now.as_secs() { next } else { now.as_secs() }
 }
 
 /// The last few ids whose fetch failed: RFC 8461 §3.3 wants five minutes or longer between
@@ -81,30 +84,47 @@ pub(super) struct Failure {
     pub(super) stamp: u64,
     pub(super) id: PolicyId,
     pub(super) until: UnixTime,
-    /// How many failures in a row, less one.
+    /// The number of failures in a row, less one.
     pub(super) repeats: u8,
 }
 
+impl Failure {
+    fn wait(&self, now: UnixTime) -> Wait {
+        Wait::until(self.until, Failures::LONGEST_WAIT, now)
+    }
+}
+
 impl Failures {
-    /// How many ids are remembered.
+    /// The number of ids that are remembered.
     pub(super) const MAX: usize = 4;
     /// The wait after a first failure, in seconds; it doubles with each repetition.
     const FIRST_WAIT: u64 = 300;
     /// The longest wait, in seconds.
     const LONGEST_WAIT: u64 = HOUR;
-    /// A failure that much after the end of the last wait is a first one again.
+    /// A failure that comes this many seconds after the end of the last wait is a first one again.
     const FORGOTTEN_AFTER: u64 = DAY;
 
-    /// Those not to be fetched now, and until when.
+    /// The ids that must not be fetched now, and the end of each wait.
     pub(super) fn active(&self, now: UnixTime) -> impl Iterator<Item = (PolicyId, UnixTime)> + '_ {
-        self.0
-            .iter()
-            .filter(move |f| now < f.until && f.until.secs_since(now) <= Self::LONGEST_WAIT)
-            .map(|f| (f.id, f.until))
+        self.0.iter().filter_map(move |failure| match failure.wait(now) {
+            Wait::Over => None,
+            Wait::Pending => Some((failure.id, failure.until)),
+            // The failure is real whatever the clock said: it is waited for at its longest.
+            Wait::Astray => Some((failure.id, now.plus_secs(Self::LONGEST_WAIT))),
+        })
     }
 
     pub(super) fn any_active(&self, now: UnixTime) -> bool {
         self.active(now).next().is_some()
+    }
+
+    /// Puts each wait that a wrong clock stamped at the longest wait from now.
+    pub(super) fn anchor(&mut self, now: UnixTime) {
+        // The latest comes first, and stays the latest.
+        let astray = self.0.iter().rev().filter(|failure| failure.wait(now) == Wait::Astray);
+        for failure in astray.copied().collect::<Vec<_>>() {
+            self.note(Failure { until: now.plus_secs(Self::LONGEST_WAIT), ..failure }, now);
+        }
     }
 
     pub(super) fn add(&mut self, id: PolicyId, now: UnixTime) {
@@ -115,8 +135,8 @@ impl Failures {
         self.note(Failure { stamp: 0, id, until: now.plus_secs(wait), repeats }, now);
     }
 
-    /// A fetch for the id succeeded: its failures are over. A note says so, for what is merely left
-    /// out would come back from a store by the next merge.
+    /// Ends the failures of an id whose fetch succeeded. A note says so, because a failure that is
+    /// merely left out would come back from a store by the next merge.
     pub(super) fn succeeded(&mut self, id: PolicyId, now: UnixTime) {
         if self.0.iter().any(|f| f.id == id) {
             self.note(Failure { stamp: 0, id, until: UnixTime::EPOCH, repeats: 0 }, now);
@@ -126,11 +146,10 @@ impl Failures {
     /// Adds a note, later than all others.
     fn note(&mut self, note: Failure, now: UnixTime) {
         let newest = self.0.iter().map(|f| f.stamp).max().unwrap_or(0);
-        let stamp = newest.saturating_add(1).max(now.as_secs());
-        self.merge(Self([Failure { stamp, ..note }].into()));
+        self.merge(Self([Failure { stamp: next_stamp(newest, now), ..note }].into()));
     }
 
-    /// Of each id the latest failure, of all ids the latest few, latest first.
+    /// Keeps of each id the latest failure, and of all ids the latest few, latest first.
     pub(super) fn merge(&mut self, other: Self) {
         self.0.extend(other.0);
         self.0.sort_unstable_by(|a, b| b.cmp(a));
@@ -150,40 +169,93 @@ impl Failures {
     }
 }
 
-/// How many fetches of any outcome may still be made: a burst of 4, then one in 300 s, so that
-/// forged ids cannot make a sender hammer a Policy Host. It is the generic cell rate algorithm:
-/// one time says it all.
+/// A time that only grows, unless it is found to be the word of a wrong clock. The later of two
+/// wins, and a time that was set again wins over every time before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub(super) struct Budget {
-    /// Grows where `full_at` was found too far away, as after a clock was set back, and started
-    /// anew: so that the new one wins.
+pub(super) struct Latest {
     pub(super) restarts: u64,
-    /// When the whole burst may be made again.
-    pub(super) full_at: UnixTime,
+    pub(super) at: UnixTime,
 }
+
+impl Latest {
+    /// Takes the later time.
+    pub(super) fn raise(&mut self, at: UnixTime) {
+        self.at = self.at.max(at);
+    }
+
+    /// Takes this time in the place of a later one.
+    pub(super) fn restart(&mut self, at: UnixTime) {
+        *self = Self { restarts: self.restarts.saturating_add(1), at };
+    }
+}
+
+/// The fetches of any outcome that may still be made: a burst of 4, then one in 300 s, so that
+/// forged ids cannot make a sender hammer a Policy Host. It is the generic cell rate algorithm: the
+/// time at which the whole burst may be made again says it all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(super) struct Budget(pub(super) Latest);
 
 impl Budget {
     const INTERVAL: u64 = 300;
     const BURST: u64 = 4;
+    /// The time after which a spent budget is whole again.
+    const WHOLE: u64 = Self::INTERVAL * Self::BURST;
 
-    pub(super) fn is_full(&self, now: UnixTime) -> bool {
-        now >= self.full_at || self.is_astray(now)
+    fn wait(self, now: UnixTime) -> Wait {
+        Wait::until(self.0.at, Self::WHOLE, now)
     }
 
-    pub(super) fn spend(&mut self, now: UnixTime) -> Result<(), UnixTime> {
-        if self.is_astray(now) {
-            self.restarts = self.restarts.saturating_add(1);
-            self.full_at = now;
+    pub(super) fn is_full(self, now: UnixTime) -> bool {
+        self.wait(now) == Wait::Over
+    }
+
+    /// Puts a budget that a wrong clock stamped at its largest debt: all of it is spent now. A
+    /// clock that is set back therefore costs a wait, and can never be used for another burst.
+    pub(super) fn anchor(&mut self, now: UnixTime) {
+        if self.wait(now) == Wait::Astray {
+            self.0.restart(now.plus_secs(Self::WHOLE));
         }
-        let next = self.full_at.minus_secs(Self::INTERVAL.saturating_mul(Self::BURST - 1));
+    }
+
+    /// Takes one fetch.
+    ///
+    /// # Errors
+    /// The time of the next fetch, if the budget is spent.
+    pub(super) fn spend(&mut self, now: UnixTime) -> Result<(), UnixTime> {
+        let next = self.0.at.minus_secs(Self::INTERVAL.saturating_mul(Self::BURST - 1));
         if now < next {
             return Err(next);
         }
-        self.full_at = self.full_at.max(now).plus_secs(Self::INTERVAL);
+        self.0.raise(now);
+        self.0.at = self.0.at.plus_secs(Self::INTERVAL);
         Ok(())
     }
+}
 
-    fn is_astray(&self, now: UnixTime) -> bool {
-        self.full_at.secs_since(now) > Self::INTERVAL.saturating_mul(Self::BURST)
+/// The start of the UTC day on which a delivery last asked for the domain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(super) struct LastUsed(pub(super) Latest);
+
+impl LastUsed {
+    pub(super) const fn day(self) -> UnixTime {
+        self.0.at
+    }
+
+    /// Notes a use. Returns `true` if it is the first of its day.
+    pub(super) fn touch(&mut self, now: UnixTime) -> bool {
+        let today = now.start_of_day();
+        let is_news = today > self.day();
+        self.0.raise(today);
+        is_news
+    }
+
+    /// Puts a day that a wrong clock stamped at today. Returns `true` if it changed.
+    pub(super) fn anchor(&mut self, now: UnixTime) -> bool {
+        // The day before may be the truth where a clock is a little behind at midnight.
+        let is_ahead = Wait::until(self.day(), 0, now) == Wait::Astray;
+        if is_ahead {
+            self.0.restart(now.start_of_day());
+        }
+        is_ahead
     }
 }

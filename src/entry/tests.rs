@@ -50,13 +50,14 @@ fn failing(entry: &Entry, now: u64) -> Vec<String> {
 
 #[test]
 fn ok_what_dns_said_is_remembered_within_bounds() {
-    use Remembered::{Absent, Malformed, NoAnswer, SameId};
+    use Remembered::{Absent, Id, Malformed, NoAnswer};
+    let same = Id(id("h1"));
     let day = u32::try_from(DAY).unwrap();
     for (what, ttl, secs) in [
-        (SameId, 0, 60),
-        (SameId, 61, 61),
-        (SameId, day, DAY),
-        (SameId, u32::MAX, DAY),
+        (same, 0, 60),
+        (same, 61, 61),
+        (same, day, DAY),
+        (same, u32::MAX, DAY),
         (Absent, 0, 60),
         (Absent, 600, 600),
         (Absent, day, HOUR),
@@ -87,34 +88,39 @@ fn ok_to_forget_is_to_ask_again() {
     assert_eq!(entry.recall(at(NOW)), None);
 }
 
+/// What DNS said of an id confirms a policy of that id, whichever generation it is of.
 #[test]
-fn ok_a_confirmation_holds_for_its_policy_alone() {
+fn confirmation_holds_for_its_id_alone() {
     let mut entry = holding(WEEK);
-    entry.remember(Remembered::SameId, 600, at(NOW));
+    entry.remember(Remembered::Id(id("h1")), 600, at(NOW));
+    let mut fetched_again = entry.clone();
+    fetched_again.put(held(WEEK));
+    assert_eq!(fetched_again.recall(at(NOW)), Some(Remembered::Id(id("h1"))));
     let mut replaced = entry.clone();
-    replaced.put(held(WEEK));
+    replaced.put(HeldPolicy { id: id("h2"), ..held(WEEK) });
     assert_eq!(replaced.recall(at(NOW)), None);
     let mut cleared = entry.clone();
     cleared.clear(at(NOW));
     assert_eq!(cleared.recall(at(NOW)), None);
 
     let mut entry = holding(100);
-    entry.remember(Remembered::SameId, 600, at(NOW));
-    assert_eq!(entry.recall(at(NOW + 99)), Some(Remembered::SameId));
+    entry.remember(Remembered::Id(id("h1")), 600, at(NOW));
+    assert_eq!(entry.recall(at(NOW + 99)), Some(Remembered::Id(id("h1"))));
     assert_eq!(entry.recall(at(NOW + 100)), None, "it has expired");
 }
 
+/// A memory that lies further away than it can, by more than clocks may differ, is not believed.
 #[test]
-fn ok_a_memory_further_away_than_its_longest_is_over() {
-    let mut entry = holding(WEEK);
-    entry.remember(Remembered::Absent, 60, at(NOW));
-    assert!(entry.recall(at(NOW + 60 - HOUR)).is_some());
-    assert!(entry.recall(at(NOW + 59 - HOUR)).is_none());
-    entry.remember(Remembered::NoAnswer, 0, at(NOW));
-    assert!(entry.recall(at(NOW - 1)).is_none());
-    entry.remember(Remembered::SameId, 60, at(NOW));
-    assert!(entry.recall(at(NOW + 60 - DAY)).is_some());
-    assert!(entry.recall(at(NOW + 59 - DAY)).is_none());
+fn memory_of_a_wrong_clock_is_over() {
+    for (what, longest) in
+        [(Remembered::Absent, HOUR), (Remembered::NoAnswer, 60), (Remembered::Id(id("h1")), DAY)]
+    {
+        let mut entry = holding(WEEK);
+        entry.remember(what, 60, at(NOW));
+        let end = NOW + 60;
+        assert!(entry.recall(at(end - longest - 120)).is_some(), "{what:?}");
+        assert!(entry.recall(at(end - longest - 121)).is_none(), "{what:?}");
+    }
 }
 
 #[test]
@@ -167,12 +173,24 @@ fn ok_the_last_four_ids_are_remembered() {
     assert_eq!(failing(&entry, NOW), ["b", "d", "e", "f"]);
 }
 
+/// A failure is waited for whatever the clock did: at the longest from the time at which it is read.
 #[test]
-fn ok_a_wait_further_away_than_an_hour_is_over() {
+fn failure_stamped_by_a_wrong_clock_is_waited_for_at_its_longest() {
     let mut entry = new();
     fail(&mut entry, "a", NOW);
-    assert_eq!(failing(&entry, NOW + 300 - HOUR), ["a"]);
-    assert!(failing(&entry, NOW + 299 - HOUR).is_empty());
+    let end = NOW + 300;
+    assert_eq!(entry.backs_off_until(id("a"), at(end - HOUR - 120)), Some(at(end)));
+    let then = end - HOUR - 121;
+    assert_eq!(entry.backs_off_until(id("a"), at(then)), Some(at(then + HOUR)));
+    // The wait begins when the entry is read, and ends.
+    entry.anchor(at(then));
+    assert_eq!(entry.backs_off_until(id("a"), at(then + HOUR - 1)), Some(at(then + HOUR)));
+    assert_eq!(entry.backs_off_until(id("a"), at(then + HOUR)), None);
+    // What was stored before does not bring the old end back.
+    let mut merged = new();
+    fail(&mut merged, "a", NOW);
+    merged.merge(entry).unwrap();
+    assert_eq!(merged.backs_off_until(id("a"), at(then + HOUR)), None);
 }
 
 #[test]
@@ -199,27 +217,45 @@ fn spent() -> Entry {
     entry
 }
 
+fn fetches(entry: &mut Entry, now: u64) -> usize {
+    entry.anchor(at(now));
+    (0..10).filter(|_| entry.spend_fetch(at(now)).is_ok()).count()
+}
+
+/// Clocks that differ by as much as working clocks may share one budget.
 #[test]
-fn ok_a_budget_further_away_than_it_can_be_is_whole() {
+fn spent_budget_is_spent_for_a_clock_that_is_behind() {
+    for behind in [0, 1, 60, 61, 119, 120] {
+        let mut entry = spent();
+        assert_eq!(fetches(&mut entry, NOW - behind), 0, "{behind}");
+        assert_eq!(fetches(&mut entry, NOW + 300), 1, "{behind}");
+    }
+}
+
+/// A clock that is set back costs a wait and never yields a burst, however often it is set back.
+#[test]
+fn budget_stamped_by_a_wrong_clock_is_spent() {
     let mut entry = spent();
-    assert!(entry.spend_fetch(at(NOW)).is_err());
-    // A second back it lies further away than four fetches can have put it.
-    let fetches = (0..10).filter(|_| entry.spend_fetch(at(NOW - 1)).is_ok()).count();
-    assert_eq!(fetches, 4);
+    for step in 1..100 {
+        assert_eq!(fetches(&mut entry, NOW - step * 121), 0, "{step}");
+    }
+    let then = NOW - 99 * 121;
+    assert_eq!(fetches(&mut entry, then + 299), 0);
+    assert_eq!(fetches(&mut entry, then + 300), 1);
+    assert_eq!(fetches(&mut entry, then + 300 + DAY), 4);
 }
 
 #[test]
-fn ok_a_budget_that_was_started_anew_wins_a_merge() {
+fn budget_that_was_started_again_wins_a_merge() {
     let old = spent();
-    let mut entry = old.clone();
     let then = NOW - DAY;
-    entry.spend_fetch(at(then)).unwrap();
-    entry.merge(old.clone()).unwrap();
-    let fetches = (0..10).filter(|_| entry.spend_fetch(at(then)).is_ok()).count();
-    assert_eq!(fetches, 3, "one of four was spent");
-    let mut merged = old;
-    merged.merge(entry).unwrap();
-    assert!(merged.spend_fetch(at(then)).is_err());
+    let mut entry = old.clone();
+    assert_eq!(fetches(&mut entry, then), 0);
+    for (mut a, b) in [(old.clone(), entry.clone()), (entry, old)] {
+        a.merge(b).unwrap();
+        assert_eq!(fetches(&mut a, then + 299), 0);
+        assert_eq!(fetches(&mut a, then + 300), 1, "the wait goes on from where it began");
+    }
 }
 
 #[test]
@@ -258,8 +294,11 @@ fn ok_the_day_of_last_use_is_news_once_a_day() {
     let tomorrow = today.plus_secs(DAY);
     assert!(!entry.touch(at(tomorrow.as_secs() - 1)));
     assert!(entry.touch(tomorrow) && !entry.touch(tomorrow.plus_secs(5)));
-    assert!(!entry.touch(at(NOW)), "it does not go back");
+    // By as much as working clocks may differ it does not go back; by more, the day was wrong.
+    assert!(!entry.touch(tomorrow.minus_secs(120)));
     assert_eq!(entry.last_used(), tomorrow);
+    assert!(entry.touch(tomorrow.minus_secs(121)));
+    assert_eq!(entry.last_used(), today);
 }
 
 #[test]
@@ -295,12 +334,82 @@ fn ok_a_removal_is_a_change_like_any_other_in_a_merge() {
     assert_eq!(cleared.stored_policy(), None);
 }
 
+/// A policy that was fetched by a clock that ran ahead lives for one `max_age` from the first time at
+/// which it is read, and no longer.
+#[test]
+fn policy_from_ahead_is_honoured_for_one_max_age() {
+    for ahead in [121, HOUR, DAY, 3_650 * DAY] {
+        let mut entry = new();
+        entry.put(HeldPolicy { fetched_at: at(NOW + ahead), ..held(WEEK) });
+        assert!(entry.policy(at(NOW)).is_some());
+        assert!(entry.anchor(at(NOW)) && !entry.anchor(at(NOW)), "{ahead}");
+        let mut stale = entry.clone();
+        assert!(entry.policy(at(NOW + WEEK - 1)).is_some() || ahead < WEEK);
+        if ahead > WEEK + 120 {
+            assert!(entry.policy(at(NOW + WEEK)).is_none());
+            // Nor does it come back when the clock reaches the time of its fetch.
+            entry.anchor(at(NOW + WEEK));
+            stale.merge(entry.clone()).unwrap();
+            for entry in [&entry, &stale] {
+                assert!(entry.policy(at(NOW + ahead)).is_none(), "{ahead}");
+                assert!(entry.is_disposable(at(NOW + WEEK + 30 * DAY)));
+            }
+        }
+    }
+    // By as much as working clocks may differ it is no more than a little young.
+    let mut entry = new();
+    entry.put(HeldPolicy { fetched_at: at(NOW + 120), ..held(WEEK) });
+    assert!(!entry.anchor(at(NOW)));
+    assert!(entry.policy(at(NOW + 120 + WEEK - 1)).is_some());
+    assert!(entry.policy(at(NOW + 120 + WEEK)).is_none());
+}
+
+/// A clock that ran behind for a while, less than a `max_age`, has not aged a policy.
+#[test]
+fn policy_read_by_a_clock_that_ran_behind_lives_on() {
+    for wrong in [0, 1_000, NOW / 2, NOW - DAY, NOW - 121] {
+        let mut entry = holding(WEEK);
+        entry.anchor(at(wrong));
+        entry.anchor(at(wrong + DAY));
+        assert!(entry.policy(at(wrong)).is_some());
+        assert!(entry.policy(at(NOW + WEEK - 1)).is_some(), "{wrong}");
+        assert!(entry.policy(at(NOW + WEEK)).is_none());
+        assert!(!entry.is_disposable(at(wrong)));
+    }
+}
+
+/// One lookup at the end of time, as of a clock that failed, is undone by the next at the right one.
+#[test]
+fn nothing_is_pinned_by_the_end_of_time() {
+    let end = at(u64::MAX);
+    let mut entry = new();
+    entry.put(HeldPolicy { fetched_at: end, ..held(WEEK) });
+    entry.remember(Remembered::Absent, 600, end);
+    entry.fetch_failed(id("a"), end);
+    for _ in 0..4 {
+        entry.spend_fetch(end).unwrap();
+    }
+    entry.touch(end);
+    assert!(entry.policy(end).is_some(), "it was just fetched");
+    let old = entry.clone();
+    let now = at(NOW);
+    assert!(entry.touch(now));
+    assert_eq!(entry.last_used(), now.start_of_day());
+    assert!(entry.recall(now).is_none());
+    assert!(entry.backs_off_until(id("a"), at(NOW + HOUR)).is_none());
+    assert!(entry.spend_fetch(at(NOW + 300)).is_ok());
+    entry.put(HeldPolicy { id: id("h2"), ..held(WEEK) });
+    entry.merge(old).unwrap();
+    assert_eq!(entry.stored_policy().map(HeldPolicy::id), Some(id("h2")));
+    assert_eq!(entry.last_used(), now.start_of_day());
+}
+
 #[test]
 fn ok_refresh_is_due_after_a_day_or_half_of_the_age() {
     let long = held(WEEK);
     assert!(!long.is_refresh_due(at(NOW + DAY - 1)) && long.is_refresh_due(at(NOW + DAY)));
-    assert!(!long.is_refresh_due(at(NOW - DAY)), "a day ahead is no hurry");
-    assert!(long.is_refresh_due(at(NOW - DAY - 1)));
+    assert!(!long.is_refresh_due(at(NOW - 120)), "clocks differ by as much");
+    assert!(long.is_refresh_due(at(NOW - 121)));
     let short = held(100);
     assert!(!short.is_refresh_due(at(NOW + 49)) && short.is_refresh_due(at(NOW + 50)));
     assert_eq!(short.expires_in(at(NOW + 40)), Duration::from_secs(60));
@@ -314,7 +423,7 @@ fn ok_the_ends_of_time_are_times_like_others() {
         let policy = HeldPolicy { fetched_at: now, ..held(WEEK) };
         entry.put(policy);
         entry.put(HeldPolicy { fetched_at: now, ..held(WEEK) });
-        entry.remember(Remembered::SameId, 300, now);
+        entry.remember(Remembered::Id(id("h1")), 300, now);
         entry.fetch_failed(id("a"), now);
         entry.fetch_failed(id("a"), now);
         for _ in 0..6 {

@@ -5,10 +5,11 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::decide::{self, Fetch};
-use super::{Problem, ReadBody, Step};
-use crate::entry::HeldPolicy;
-use crate::failure::{FetchFailure, PolicyHostVerified};
+use super::rules::{self, Fetch};
+use super::{AfterHead, Problem, ReadBody, Store};
+use crate::entry::{Entry, HeldPolicy};
+use crate::evidence::PolicyHostVerified;
+use crate::failure::FetchFailure;
 use crate::policy::Profile;
 use crate::time::UnixTime;
 
@@ -23,6 +24,17 @@ pub const POLICY_PATH: &str = "/.well-known/mta-sts.txt";
 #[derive(Debug)]
 #[must_use = "a lookup goes on only by a reply"]
 pub struct FetchPolicy(pub(super) Box<Fetch>);
+
+/// A departure of a response's head from RFC 8461 §3.2 that the tolerant profile overlooks and the
+/// strict one refuses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum HeadTolerance {
+    /// No `Content-Type`.
+    NoMediaType,
+    /// Several `Content-Type` fields, or several values in one, each of them `text/plain`.
+    SeveralMediaTypes,
+}
 
 /// The head of an HTTP response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,23 +75,45 @@ impl FetchPolicy {
         self.0.context.entry.policy(now)
     }
 
-    /// The head of the response has come, over TLS with a certificate that was `verified`. If it is
-    /// acceptable the next step is to read the body, else the fetch has failed.
-    pub fn responded(self, verified: PolicyHostVerified, head: Head<'_>, now: UnixTime) -> Step {
+    /// The entry as it stands while the fetch is in progress: the fetch is taken from the budget.
+    ///
+    /// If it is merged into a store that several lookups share before the fetch begins, each of them
+    /// sees the others' fetches at once; see the
+    /// [driver contract](crate#what-the-driver-owes-the-machine), 11. It also makes a fetch count
+    /// that is later dropped without a reply.
+    pub fn entry(&self) -> &Entry {
+        &self.0.context.entry
+    }
+
+    /// The head of the response has come, over TLS with a certificate that was `verified`. If the
+    /// head is acceptable, the body is to be read, else the fetch has failed.
+    pub fn responded(
+        mut self,
+        verified: PolicyHostVerified,
+        head: Head<'_>,
+        now: UnixTime,
+    ) -> AfterHead {
         match self.check(verified, head) {
-            Ok(()) => Step::ReadBody(ReadBody { fetch: self.0, body: Vec::new(), overflow: false }),
-            Err(failure) => self.failed(failure, now),
+            Ok(tolerance) => {
+                self.0.head_tolerance = tolerance;
+                AfterHead::ReadBody(ReadBody { fetch: self.0, body: Vec::new(), overflow: false })
+            }
+            Err(failure) => AfterHead::Store(self.failed(failure, now)),
         }
     }
 
     /// The fetch failed.
-    pub fn failed(self, failure: FetchFailure, now: UnixTime) -> Step {
-        decide::fetch_failed(self.0, Problem::Fetch(failure), now)
+    pub fn failed(self, failure: FetchFailure, now: UnixTime) -> Store {
+        rules::fetch_failed(self.0, Problem::Fetch(failure), now)
     }
 
-    fn check(&self, verified: PolicyHostVerified, head: Head<'_>) -> Result<(), FetchFailure> {
+    fn check(
+        &self,
+        verified: PolicyHostVerified,
+        head: Head<'_>,
+    ) -> Result<Option<HeadTolerance>, FetchFailure> {
         // RFC 8461 §3.3: the certificate must be valid for the Policy Host.
-        if !verified.vouches_for(self.host()) {
+        if !verified.names(self.host()) {
             return Err(FetchFailure::OtherHostVerified);
         }
         // RFC 8461 §3.3: "only valid if the HTTP response code is 200"; no redirect is followed.
@@ -87,18 +121,24 @@ impl FetchPolicy {
             return Err(FetchFailure::Status(head.status));
         }
         // RFC 8461 §3.2: the media type is to be text/plain.
-        match head.content_type {
-            Some(value) if !is_text_plain(value) => {
+        let is_strict = self.0.context.limits.profile() == Profile::Strict;
+        let tolerance = match head.content_type.map(|value| (value, MediaTypes::of(value))) {
+            Some((_, MediaTypes::TextPlain)) => None,
+            Some((_, MediaTypes::SeveralTextPlain)) if !is_strict => {
+                Some(HeadTolerance::SeveralMediaTypes)
+            }
+            None if !is_strict => Some(HeadTolerance::NoMediaType),
+            None => return Err(FetchFailure::NoMediaType),
+            Some((value, MediaTypes::Other)) => {
                 return Err(FetchFailure::MediaType(excerpt(value)));
             }
-            None if self.0.context.limits.profile() == Profile::Strict => {
-                return Err(FetchFailure::NoMediaType);
+            Some((value, MediaTypes::SeveralTextPlain | MediaTypes::Several)) => {
+                return Err(FetchFailure::SeveralMediaTypes(excerpt(value)));
             }
-            _ => {}
-        }
+        };
         match head.content_encoding {
             Some(value) if !is_identity(value) => Err(FetchFailure::ContentCoding(excerpt(value))),
-            _ => Ok(()),
+            _ => Ok(tolerance),
         }
     }
 }
@@ -108,21 +148,27 @@ pub(crate) fn policy_url(host: &str) -> String {
     alloc::format!("https://{host}{POLICY_PATH}")
 }
 
-/// Whether a `Content-Type` is `text/plain`, in any letter case; parameters are ignored
-/// (RFC 8461 §3.2).
-pub(crate) fn is_text_plain(value: &[u8]) -> bool {
-    let end = value.iter().position(|b| *b == b';').unwrap_or(value.len());
-    let (media_type, parameters) = value.split_at_checked(end).unwrap_or((value, b""));
-    media_type.trim_ascii().eq_ignore_ascii_case(b"text/plain") && is_one_value(parameters)
+/// The media types that `Content-Type` names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum MediaTypes {
+    /// One: `text/plain`.
+    TextPlain,
+    /// One: another.
+    Other,
+    /// Several, all of them `text/plain`.
+    SeveralTextPlain,
+    /// Several that are not all `text/plain`.
+    Several,
 }
 
-/// Whether no further value follows after a comma: one inside a quoted string is part of it.
-fn is_one_value(parameters: &[u8]) -> bool {
-    let (mut quoted, mut escaped) = (false, false);
-    !parameters.iter().any(|byte| {
-        let literal = core::mem::take(&mut escaped);
-        match byte {
-            _ if literal => false,
+impl MediaTypes {
+    /// Reads the value of `Content-Type`; those of several fields are joined by commas
+    /// (RFC 9110 §5.2).
+    fn of(value: &[u8]) -> Self {
+        let (mut quoted, mut escaped) = (false, false);
+        // A comma inside a quoted string is part of a parameter.
+        let is_separator = |byte: &u8| match byte {
+            _ if core::mem::take(&mut escaped) => false,
             b'\\' if quoted => {
                 escaped = true;
                 false
@@ -132,8 +178,26 @@ fn is_one_value(parameters: &[u8]) -> bool {
                 false
             }
             byte => *byte == b',' && !quoted,
+        };
+        let (mut count, mut all_plain) = (0_usize, true);
+        for media_type in value.split(is_separator) {
+            count = count.saturating_add(1);
+            all_plain &= is_text_plain(media_type);
         }
-    })
+        match (count, all_plain) {
+            (1, true) => Self::TextPlain,
+            (1, false) => Self::Other,
+            (_, true) => Self::SeveralTextPlain,
+            (_, false) => Self::Several,
+        }
+    }
+}
+
+/// Returns `true` if a media type is `text/plain`, in any letter case; parameters are ignored
+/// (RFC 8461 §3.2).
+fn is_text_plain(media_type: &[u8]) -> bool {
+    let name = media_type.split(|byte| *byte == b';').next().unwrap_or_default();
+    name.trim_ascii().eq_ignore_ascii_case(b"text/plain")
 }
 
 fn is_identity(value: &[u8]) -> bool {
@@ -151,29 +215,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ok_media_types() {
-        for value in [
-            "text/plain",
-            "TEXT/Plain",
-            " text/plain ;charset=x",
-            "text/plain;",
-            "text/plain;x=\"a,b\\\",\"",
-        ] {
-            assert!(is_text_plain(value.as_bytes()), "{value}");
-        }
-        for value in [
-            "",
-            "text",
-            "text/html",
-            "text/plainx",
-            "text/plain, text/html",
-            "text /plain",
-            "text/plain;a=b, text/html",
-            "text/plain;a=\"b\\\"\", text/html",
+    fn media_types_by_their_values() {
+        use MediaTypes::{Other, Several, SeveralTextPlain, TextPlain};
+        for (value, expected) in [
+            ("text/plain", TextPlain),
+            ("TEXT/Plain", TextPlain),
+            (" text/plain ;charset=x", TextPlain),
+            ("text/plain;", TextPlain),
+            ("text/plain;x=\"a,b\\\",\"", TextPlain),
+            ("", Other),
+            ("text", Other),
+            ("text/html", Other),
+            ("text/plainx", Other),
+            ("text /plain", Other),
+            ("text/plain, text/plain", SeveralTextPlain),
+            ("text/plain;charset=utf-8,Text/Plain,text/plain", SeveralTextPlain),
+            ("text/plain, text/html", Several),
+            ("text/html, text/plain", Several),
+            ("text/html, text/html", Several),
+            ("text/plain,", Several),
+            ("text/plain;a=b, text/html", Several),
+            ("text/plain;a=\"b\\\"\", text/html", Several),
             // A backslash escapes within quotes only.
-            "text/plain;a=\\, text/html",
+            ("text/plain;a=\\, text/html", Several),
         ] {
-            assert!(!is_text_plain(value.as_bytes()), "{value}");
+            assert_eq!(MediaTypes::of(value.as_bytes()), expected, "{value}");
         }
     }
 

@@ -1,13 +1,18 @@
 //! The bounce gate: no permanent failure before DNS was asked again (RFC 8461 §5).
 
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+
 use super::outcome::{Asked, Outcome, Status};
+use super::{Held, Limits, Lookup, QueryTxt, Recheck};
 use crate::entry::{Entry, HeldPolicy};
 use crate::name::PolicyDomain;
 use crate::policy::{Mode, Policy};
 use crate::record::PolicyId;
+use crate::time::UnixTime;
 
-/// Which policy refused the mail: what the lookup of the gate is compared with.
-#[derive(Debug, Clone)]
+/// The policy that refused the mail: the lookup of the gate is compared with it.
+#[derive(Debug)]
 pub(crate) struct Refused {
     domain: PolicyDomain,
     generation: u64,
@@ -25,40 +30,118 @@ impl Refused {
         }
     }
 
-    pub(super) fn permit(&self, outcome: &Outcome) -> Option<BounceToken> {
-        let policy = outcome.policy().filter(|p| p.policy().mode() == Mode::Enforce)?;
+    pub(crate) const fn domain(&self) -> &PolicyDomain {
+        &self.domain
+    }
+
+    /// Returns `true` if the outcome shows that nothing newer is published than this policy.
+    fn still_stands(&self, outcome: &Outcome) -> bool {
+        let Some(policy) = outcome.policy().filter(|held| held.mode() == Mode::Enforce) else {
+            return false;
+        };
         let same_generation = outcome.entry.generation() == self.generation;
         let same_policy =
             policy.id() == self.id && policy.policy().as_str() == self.policy.as_str();
         // RFC 8461 §5: "MUST NOT permanently fail to deliver messages before checking, via DNS,
         // for the presence of an updated policy".
         let nothing_newer = match (outcome.status, outcome.asked) {
-            (Status::Confirmed, Asked::Id(_)) => same_generation,
-            (Status::Held, Asked::NoId) => same_generation,
+            // RFC 8461 §3.1: several records, or a malformed one, announce nothing.
+            (Status::Confirmed, Asked::Id(_)) | (Status::Held, Asked::NoId) => same_generation,
             (Status::Found, Asked::Id(_)) => true,
             _ => false,
         };
-        (outcome.domain() == &self.domain && same_policy && nothing_newer)
-            .then(|| BounceToken(self.domain.clone()))
+        same_policy && nothing_newer
     }
 }
 
-/// The permission to fail mail to one Policy Domain permanently: DNS was asked again after the last
-/// failure, it answered, and nothing newer is published than the policy that refused the mail
+/// The gate before a permanent failure of one delivery (RFC 8461 §5).
+///
+/// It comes with the question that must be answered first:
+/// [`Retry::recheck`](crate::delivery::Retry::recheck). It knows the outcome of that question from
+/// every other outcome, and it is consumed by [`permit`](Self::permit), so one conclusion gives one
+/// permission at most.
+#[derive(Debug)]
+#[must_use = "without the gate's permission the mail stays in the queue"]
+pub struct Gate(Arc<Refused>);
+
+impl Gate {
+    /// Starts the lookup that asks DNS for one refused delivery.
+    pub(crate) fn recheck(
+        refused: Refused,
+        held: Held,
+        limits: Limits,
+        now: UnixTime,
+    ) -> (QueryTxt, Self) {
+        let refused = Arc::new(refused);
+        let lookup = Lookup::new(refused.domain.clone(), held).recheck(Recheck::Always);
+        let mut context = lookup.limits(limits).context(now);
+        context.gate = Some(Arc::clone(&refused));
+        (QueryTxt(Box::new(context)), Self(refused))
+    }
+
+    /// The Policy Domain of the refused delivery.
+    pub fn domain(&self) -> &PolicyDomain {
+        self.0.domain()
+    }
+
+    /// Consumes the gate. Returns the permission to fail the mail permanently if `outcome` is the
+    /// outcome of the gate's own question, the question is no older than
+    /// [`BounceToken::FRESH_SECS`], and DNS answered and announced nothing that was not read: the
+    /// policy that refused the mail still stands.
+    ///
+    /// `None` means that the mail stays in the queue. If the outcome has another policy, try to
+    /// deliver under that one.
+    pub fn permit(self, outcome: &Outcome, now: UnixTime) -> Option<BounceToken> {
+        let is_own = outcome.gate.as_ref().is_some_and(|gate| Arc::ptr_eq(gate, &self.0));
+        let token = BounceToken { domain: self.0.domain.clone(), asked_at: outcome.asked_at };
+        (is_own && self.0.still_stands(outcome) && token.is_fresh(now)).then_some(token)
+    }
+}
+
+/// The permission to fail one mail to one Policy Domain permanently: DNS was asked again after the
+/// refusal, it answered, and nothing newer is published than the policy that refused the mail
 /// (RFC 8461 §5).
 ///
-/// There is one way to come by it: the lookup that the conclusion of a refused delivery hands out.
+/// Only the gate of a refused delivery makes one:
 ///
-/// ```compile_fail,E0423
+/// ```compile_fail,E0451
 /// let domain = mta_sts::PolicyDomain::parse("example.com").unwrap();
-/// let token = mta_sts::BounceToken(domain);
+/// let token = mta_sts::BounceToken { domain, asked_at: mta_sts::UnixTime::EPOCH };
+/// ```
+///
+/// It cannot be copied, so it is good for one mail:
+///
+/// ```compile_fail,E0599
+/// # fn f(token: mta_sts::BounceToken) {
+/// let (first, second) = (token.clone(), token);
+/// # }
 /// ```
 #[derive(Debug)]
-pub struct BounceToken(PolicyDomain);
+#[must_use = "it is the permission to bounce"]
+pub struct BounceToken {
+    domain: PolicyDomain,
+    asked_at: UnixTime,
+}
 
 impl BounceToken {
+    /// The time in seconds for which a token is good after DNS was asked: a policy that is published
+    /// later must be looked for again.
+    pub const FRESH_SECS: u64 = 300;
+
     /// The Policy Domain that it is good for.
     pub const fn domain(&self) -> &PolicyDomain {
-        &self.0
+        &self.domain
+    }
+
+    /// The time of the question that DNS answered.
+    pub const fn asked_at(&self) -> UnixTime {
+        self.asked_at
+    }
+
+    /// Returns `true` if DNS was asked no longer than [`FRESH_SECS`](Self::FRESH_SECS) ago. A time
+    /// that lies further ahead than that is the word of a wrong clock, and not fresh either.
+    pub fn is_fresh(&self, now: UnixTime) -> bool {
+        let age = now.secs_since(self.asked_at).max(self.asked_at.secs_since(now));
+        age <= Self::FRESH_SECS
     }
 }

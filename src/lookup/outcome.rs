@@ -1,21 +1,22 @@
-//! What a lookup found, and the same from memory without a lookup.
+//! The result of a lookup, and the same from memory without a lookup.
 
 use alloc::boxed::Box;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
-use super::Problem;
-use super::gate::{BounceToken, Refused};
+use super::gate::Refused;
+use super::{HeadTolerance, Problem};
 use crate::entry::{Entry, HeldPolicy, Remembered};
 use crate::name::PolicyDomain;
 use crate::policy::{MaxAge, Mode, Policy};
 use crate::record::PolicyId;
 use crate::time::UnixTime;
 
-/// What is known of a domain's policy, and how. It is apart from the policy itself: a timeout must
-/// never look like "has no policy".
+/// The knowledge of a domain's policy, and its source. It is apart from the policy itself: a timeout
+/// must never look like "has no policy".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Status {
@@ -23,13 +24,15 @@ pub enum Status {
     Found,
     /// A policy is held, and DNS says that it is still the current one.
     Confirmed,
-    /// A policy is held and unexpired, in spite of a problem.
+    /// A policy is held and unexpired, and this lookup did not confirm it: there was a problem, or
+    /// the store turned out to hold a later policy than the one that was looked at.
     Held,
-    /// There is no policy: no record, or one whose policy could not be had, which RFC 8461 §3.3
-    /// treats alike (the problem tells which).
+    /// There is no policy: no record, or a record whose policy cannot be fetched, which RFC 8461
+    /// §3.3 treats alike. The problem tells which; [`Problem::BackingOff`] and
+    /// [`Problem::FetchLimited`] say that the Policy Host was not asked in this lookup.
     Absent,
-    /// DNS or the store did not answer, and nothing is held: whether there is a policy is not
-    /// known. The caller chooses to defer or to deliver.
+    /// DNS or the store did not answer, and nothing is held: it is not known if there is a policy.
+    /// The caller chooses to defer or to deliver.
     Unknown,
 }
 
@@ -52,7 +55,7 @@ impl fmt::Display for Status {
     }
 }
 
-/// What TXT said in this lookup: what the bounce gate needs to know.
+/// The answer of DNS in this lookup, as far as the bounce gate needs it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Asked {
     /// Not asked, or no answer.
@@ -122,7 +125,7 @@ impl Patterns {
     }
 }
 
-/// What a lookup found.
+/// The result of a lookup.
 #[derive(Debug, Clone)]
 pub struct Outcome {
     pub(super) entry: Entry,
@@ -131,10 +134,14 @@ pub struct Outcome {
     pub(super) status: Status,
     pub(super) problem: Option<Problem>,
     pub(super) change: Option<PolicyChange>,
+    pub(super) head_tolerance: Option<HeadTolerance>,
     pub(super) persisted: bool,
     pub(super) asked: Asked,
+    /// The time of the TXT question, or of the look at the entry where there was none.
+    pub(super) asked_at: UnixTime,
     pub(super) decided_at: UnixTime,
-    pub(super) gate: Option<Box<Refused>>,
+    /// The gate of a refused delivery that asked, if any.
+    pub(super) gate: Option<Arc<Refused>>,
 }
 
 impl Outcome {
@@ -143,7 +150,7 @@ impl Outcome {
         self.entry.domain()
     }
 
-    /// What is known of the policy, and how.
+    /// The knowledge of the policy, and its source.
     pub const fn status(&self) -> Status {
         self.status
     }
@@ -159,14 +166,21 @@ impl Outcome {
         self.transient.as_deref().or_else(|| self.entry.policy(now))
     }
 
-    /// What went wrong, if anything: even where a policy was found.
+    /// The problem that the lookup met, if any, even where a policy was found.
     pub const fn problem(&self) -> Option<&Problem> {
         self.problem.as_ref()
     }
 
-    /// How the fetched policy differs from the one it replaced.
+    /// The difference of the fetched policy from the one it replaced.
     pub const fn change(&self) -> Option<PolicyChange> {
         self.change
+    }
+
+    /// The departure of the Policy Host's response head from RFC 8461 §3.2 that the tolerant
+    /// profile overlooked. Other senders may refuse such a response. Departures of the policy text
+    /// are in [`PolicyRef::tolerances`](crate::PolicyRef::tolerances).
+    pub const fn head_tolerance(&self) -> Option<HeadTolerance> {
+        self.head_tolerance
     }
 
     /// For how long the policy may still be applied; `None` where there is none.
@@ -196,33 +210,75 @@ impl Outcome {
         self.entry
     }
 
-    /// What an administrator should be told: a problem with a policy that is held, and for how long
-    /// it will still protect. Nothing where the policy's mode is `none` (RFC 8461 §3.3, §10.2).
+    /// The problem that an administrator should see, and the time for which the held policy still
+    /// protects. `None` where the policy's mode is `none`, and where a policy was fetched
+    /// (RFC 8461 §3.3, §10.2: alert when attempts *fail*).
     pub fn alert(&self, now: UnixTime) -> Option<(&Problem, Duration)> {
-        let held = self.entry.policy(now).filter(|held| held.policy().mode() != Mode::None)?;
-        let problem = self.problem().filter(|problem| **problem != Problem::NotAwaited);
+        let held = self.entry.policy(now).filter(|held| held.mode() != Mode::None)?;
+        let problem = self.problem().filter(|_| self.status != Status::Found);
+        let problem = problem.filter(|problem| **problem != Problem::NotAwaited);
         problem.map(|problem| (problem, held.expires_in(now)))
     }
 
-    /// Whether the problem belongs in a report (RFC 8461 §6): a fetch failed although a record
-    /// announces a policy, or anything failed while a policy is held, unless its mode is `none`.
+    /// Returns `true` if the problem belongs in a report (RFC 8461 §6): a policy fetch failed, or
+    /// was held back after a failure, although a record announces a policy; or it failed in any way
+    /// while a policy is held, unless the policy's mode is `none`. Where a policy was fetched,
+    /// nothing is reported as a failure to fetch it.
     pub fn is_reportable(&self) -> bool {
-        let held = self.entry.policy(self.decided_at).map(|held| held.policy().mode());
+        if self.status == Status::Found {
+            return false;
+        }
+        let held = self.entry.policy(self.decided_at).map(HeldPolicy::mode);
         match (&self.problem, held) {
             (None | Some(Problem::StoreUnreadable | Problem::NotAwaited), _)
             | (_, Some(Mode::None)) => false,
             (Some(_), Some(_)) => true,
-            (Some(Problem::Fetch(_) | Problem::PolicyInvalid { .. }), None) => true,
-            (Some(_), None) => false,
+            // RFC 8461 §6: "HTTPS policy fetch failures when a valid TXT record is present". Between
+            // two attempts the failure lasts (RFC 8460 §4.4 counts sessions, not attempts).
+            (Some(problem), None) => problem.is_of_fetch(),
         }
     }
 
-    /// The permission to fail the mail permanently, if this lookup was the one that
-    /// the conclusion of the failed delivery handed out, and it shows that nothing newer is
-    /// published than the policy that refused the mail (RFC 8461 §5): DNS answered, and announced
-    /// nothing that was not read.
-    pub fn bounce_token(&self) -> Option<BounceToken> {
-        self.gate.as_ref()?.permit(self)
+    /// The outcome once the store holds `merged`.
+    pub(super) fn settled(mut self, merged: Entry) -> Self {
+        if merged.domain() != self.domain() {
+            return self.unpersisted();
+        }
+        let now = self.decided_at;
+        // A policy for this delivery alone applies, unless a later one was fetched meanwhile.
+        let is_later = |transient: &HeldPolicy| {
+            merged.policy(now).is_none_or(|stored| transient.fetched_at() > stored.fetched_at())
+        };
+        if self.transient.as_deref().is_some_and(is_later) {
+            self.entry = merged;
+            return self;
+        }
+        let is_same = match (self.entry.policy(now), merged.policy(now)) {
+            (None, None) => true,
+            (Some(ours), Some(stored)) => ours.is_same_fetch(stored),
+            _ => false,
+        };
+        self.entry = merged;
+        if is_same {
+            return self;
+        }
+        // Another lookup put a later policy there, or took the policy away. What the store holds
+        // applies, for a later fetch knows more; and it is the only policy that the next lookup
+        // will know of.
+        self.transient = None;
+        self.head_tolerance = None;
+        self.change = None;
+        let held = self.entry.policy(now).is_some();
+        self.status = match self.entry.recall(now) {
+            Some(Remembered::Id(_)) => Status::Confirmed,
+            _ if held => Status::Held,
+            _ if self.asked == Asked::Nothing => Status::Unknown,
+            _ => Status::Absent,
+        };
+        if self.status == Status::Confirmed {
+            self.problem = None;
+        }
+        self
     }
 
     pub(super) fn unpersisted(mut self) -> Self {
@@ -246,10 +302,10 @@ pub struct Decision<'a> {
 }
 
 impl<'a> Decision<'a> {
-    /// What is known of the policy, and how.
+    /// The knowledge of the policy, and its source.
     pub const fn status(&self) -> Status {
         match (self.policy, self.remembered) {
-            (Some(_), Remembered::SameId) => Status::Confirmed,
+            (Some(_), Remembered::Id(_)) => Status::Confirmed,
             (Some(_), _) => Status::Held,
             (None, Remembered::NoAnswer) => Status::Unknown,
             (None, _) => Status::Absent,
@@ -261,10 +317,10 @@ impl<'a> Decision<'a> {
         self.policy
     }
 
-    /// What went wrong when DNS was last asked.
+    /// The problem that was met when DNS was last asked.
     pub fn problem(&self) -> Option<Problem> {
         match (self.remembered, self.policy) {
-            (Remembered::SameId, _) | (Remembered::Absent, None) => None,
+            (Remembered::Id(_), _) | (Remembered::Absent, None) => None,
             (Remembered::Absent, Some(_)) => Some(Problem::RecordAbsent),
             (Remembered::Malformed, _) => {
                 Some(Problem::RecordMalformed { error: None, text: "".into() })

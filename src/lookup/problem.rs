@@ -8,8 +8,8 @@ use thiserror::Error;
 use crate::error::{PolicyError, RecordError};
 use crate::failure::{DnsFailure, FetchFailure};
 use crate::record::PolicyId;
+use crate::result_type::ResultType;
 use crate::time::UnixTime;
-use crate::tlsrpt::ResultType;
 
 /// What went wrong in a lookup, with the evidence for a report.
 ///
@@ -110,6 +110,17 @@ impl Problem {
             },
             Self::PolicyInvalid { .. } => "policy-invalid",
         }
+    }
+
+    /// Returns `true` if a record announces a policy, and the policy was not fetched.
+    pub(super) const fn is_of_fetch(&self) -> bool {
+        matches!(
+            self,
+            Self::Fetch(_)
+                | Self::PolicyInvalid { .. }
+                | Self::BackingOff { .. }
+                | Self::FetchLimited { .. }
+        )
     }
 
     /// The result type for a report (RFC 8460 §4.3.2.2).

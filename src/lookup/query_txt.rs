@@ -3,9 +3,9 @@
 use alloc::boxed::Box;
 use core::time::Duration;
 
-use super::decide::{self, Context, TxtFault};
 use super::problem::{EVIDENCE_OCTETS, lossy};
-use super::{Problem, Step};
+use super::rules::{self, Context, TxtFault};
+use super::{AfterTxt, Problem};
 use crate::entry::{HeldPolicy, Remembered};
 use crate::error::SelectionError;
 use crate::failure::DnsFailure;
@@ -40,14 +40,14 @@ impl QueryTxt {
 
     /// DNS answered with these records, each the sequence of its character-strings, and their TTL
     /// in seconds. No records at all count as [`absent`](Self::absent).
-    pub fn answered<R>(self, records: R, ttl: u32, now: UnixTime) -> Step
+    pub fn answered<R>(self, records: R, ttl: u32, now: UnixTime) -> AfterTxt
     where
         R: IntoIterator + Clone,
         R::Item: IntoIterator,
         <R::Item as IntoIterator>::Item: AsRef<[u8]>,
     {
         let (remembered, problem) = match record::select(records.clone()) {
-            Ok(id) => return decide::id_announced(self.0, id, ttl, now),
+            Ok(id) => return rules::id_announced(self.0, id, ttl, now),
             Err(SelectionError::Absent) => (Remembered::Absent, None),
             Err(SelectionError::Several { count }) => {
                 let text = lossy(&record::raw_octets(records, EVIDENCE_OCTETS), EVIDENCE_OCTETS);
@@ -59,20 +59,20 @@ impl QueryTxt {
                 (Remembered::Malformed, Some(problem))
             }
         };
-        decide::no_id(self.0, TxtFault { remembered, ttl, problem }, now)
+        rules::no_id(self.0, TxtFault { remembered, ttl, problem }, now)
     }
 
     /// DNS proved that there is no record: NXDOMAIN, or NODATA with an SOA. `ttl` is the negative
     /// TTL in seconds (RFC 2308 §5), 0 if it is not known.
-    pub fn absent(self, ttl: u32, now: UnixTime) -> Step {
+    pub fn absent(self, ttl: u32, now: UnixTime) -> AfterTxt {
         let fault = TxtFault { remembered: Remembered::Absent, ttl, problem: None };
-        decide::no_id(self.0, fault, now)
+        rules::no_id(self.0, fault, now)
     }
 
     /// DNS gave no answer.
-    pub fn failed(self, failure: DnsFailure, now: UnixTime) -> Step {
+    pub fn failed(self, failure: DnsFailure, now: UnixTime) -> AfterTxt {
         let problem = Some(Problem::NoAnswer(Some(failure)));
         let fault = TxtFault { remembered: Remembered::NoAnswer, ttl: 0, problem };
-        decide::no_id(self.0, fault, now)
+        rules::no_id(self.0, fault, now)
     }
 }

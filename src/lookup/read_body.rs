@@ -5,9 +5,9 @@ use alloc::vec::Vec;
 use core::ops::ControlFlow;
 use core::time::Duration;
 
-use super::decide::{self, Fetch};
 use super::problem::{EVIDENCE_OCTETS, lossy};
-use super::{Problem, Step};
+use super::rules::{self, Fetch};
+use super::{Problem, Store};
 use crate::entry::HeldPolicy;
 use crate::failure::FetchFailure;
 use crate::policy::Policy;
@@ -56,24 +56,24 @@ impl ReadBody {
     }
 
     /// The body has come whole: its framing was complete.
-    pub fn ended(self, now: UnixTime) -> Step {
+    pub fn ended(self, now: UnixTime) -> Store {
         // RFC 8461 §3.3: a limit on the size; what is beyond it is refused, never cut.
         if self.overflow {
             let limit = self.limit();
             return self.failed(FetchFailure::TooLarge { limit }, now);
         }
         match Policy::parse(&self.body, self.fetch.context.limits.profile()) {
-            Ok(policy) => decide::fetched(self.fetch, policy, now),
+            Ok(policy) => rules::fetched(self.fetch, policy, now),
             Err(error) => {
                 let text = lossy(&self.body, EVIDENCE_OCTETS);
-                decide::fetch_failed(self.fetch, Problem::PolicyInvalid { error, text }, now)
+                rules::fetch_failed(self.fetch, Problem::PolicyInvalid { error, text }, now)
             }
         }
     }
 
     /// The body did not come whole.
-    pub fn failed(self, failure: FetchFailure, now: UnixTime) -> Step {
-        decide::fetch_failed(self.fetch, Problem::Fetch(failure), now)
+    pub fn failed(self, failure: FetchFailure, now: UnixTime) -> Store {
+        rules::fetch_failed(self.fetch, Problem::Fetch(failure), now)
     }
 
     fn limit(&self) -> u32 {

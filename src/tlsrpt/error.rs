@@ -206,11 +206,6 @@ pub enum TlsrptSelectionError {
     Malformed(#[from] TlsrptRecordError),
 }
 
-/// Text that names no result type of RFC 8460 §4.3.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("expected a result type of RFC 8460, found other text")]
-pub struct UnknownResultType;
-
 /// Two tallies cannot be merged: they are of different policies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("cannot merge the tallies of two policies")]

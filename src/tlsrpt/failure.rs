@@ -107,21 +107,7 @@ impl FailureDetails {
     /// what is not reported: see [`Failure::result_type`].
     ///
     /// Address and greeting of the host are the caller's to add.
-    ///
-    /// ```
-    /// use mta_sts::delivery::Failure;
-    /// use mta_sts::tlsrpt::{FailureDetails, Tally};
-    ///
-    /// /// A session that failed, in mode `testing` as well, counts as failed; one that the network
-    /// /// broke counts for nothing (RFC 8460 §4.3.4).
-    /// fn count(tally: &mut Tally, failure: Option<&Failure>) {
-    ///     match failure.map(FailureDetails::of_delivery) {
-    ///         None => tally.succeeded(),
-    ///         Some(Some(details)) => tally.failed([details]),
-    ///         Some(None) => {}
-    ///     }
-    /// }
-    /// ```
+    /// [`Tallies::count`](super::Tallies::count) decides what counts.
     pub fn of_delivery(failure: &Failure) -> Option<Self> {
         let details = Self::new(failure.result_type()?);
         let details = details.with_failure_reason_code(failure.reason_code());

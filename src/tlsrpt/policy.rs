@@ -122,16 +122,15 @@ impl ReportedPolicy {
     ///
     /// ```
     /// use mta_sts::tlsrpt::{PolicyType, ReportedPolicy};
-    /// use mta_sts::{Lookup, PolicyDomain, Step, UnixTime};
+    /// use mta_sts::lookup::{AfterTxt, Start};
+    /// use mta_sts::{Held, Lookup, PolicyDomain, UnixTime};
     ///
     /// let now = UnixTime::from_secs(1_800_000_000);
-    /// let Step::QueryTxt(query) = Lookup::new(PolicyDomain::parse("example.com")?).start(now)
-    /// else { panic!("nothing is held") };
-    /// let mut step = query.absent(60, now);
-    /// if let Step::Store(store) = step {
-    ///     step = store.stored();
-    /// }
-    /// let Step::Done(outcome) = step else { panic!("no record is published") };
+    /// let lookup = Lookup::new(PolicyDomain::parse("example.com")?, Held::Nothing);
+    /// let Start::QueryTxt(query) = lookup.start(now) else { panic!("nothing is held") };
+    /// let AfterTxt::Store(store) = query.absent(60, now) else { panic!("no record is published") };
+    /// let merged = store.entry().clone();
+    /// let outcome = store.stored(merged);
     /// let reported = ReportedPolicy::of_lookup(&outcome);
     /// assert_eq!(reported.policy_type(), Some(PolicyType::NoPolicyFound));
     /// # Ok::<(), mta_sts::NameError>(())
@@ -140,7 +139,10 @@ impl ReportedPolicy {
         let domain = outcome.domain();
         let announced = match (outcome.policy(), outcome.problem()) {
             (None, Some(Problem::PolicyInvalid { text, .. })) => Some(Some(text)),
-            (None, Some(Problem::Fetch(_))) => Some(None),
+            (
+                None,
+                Some(Problem::Fetch(_) | Problem::BackingOff { .. } | Problem::FetchLimited { .. }),
+            ) => Some(None),
             _ => None,
         };
         match announced {

@@ -30,6 +30,12 @@ pub const BURST: u64 = 4;
 /// The time in which a domain earns one more fetch, in seconds.
 pub const INTERVAL: u64 = 300;
 
+/// The time after the end of a wait after which a failure is a first one again, in seconds.
+pub const FORGOTTEN_AFTER: u64 = 86_400;
+/// The difference that two working clocks may have, in seconds. A time further away than it can be
+/// by more than this is the word of a wrong clock.
+pub const CLOCK_TOLERANCE: u64 = 120;
+
 /// The mode of a policy (RFC 8461 §5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Mode {
@@ -113,13 +119,29 @@ pub struct Policy {
     pub fetched_at: u64,
     /// Its life in seconds, capped.
     pub max_age: u64,
+    /// When the fetch was first seen to lie ahead of the clock, in seconds.
+    pub seen_ahead_at: Option<u64>,
 }
 
 impl Policy {
-    /// Whether it may be applied. One from the future may.
+    /// Whether a clock that ran ahead stamped the fetch.
+    pub fn is_ahead(&self, now: u64) -> bool {
+        self.fetched_at > now.saturating_add(CLOCK_TOLERANCE)
+    }
+
+    /// Since when it lives: its fetch; where that lies ahead, since that was seen.
+    pub fn lives_from(&self, now: u64) -> u64 {
+        if self.is_ahead(now) {
+            self.seen_ahead_at.unwrap_or(now).min(now)
+        } else {
+            self.fetched_at
+        }
+    }
+
+    /// Whether it may be applied.
     pub fn unexpired(&self, now: u64) -> bool {
         // RFC 8461 §3.2: "up to this value from the last policy fetch time".
-        now < self.fetched_at.saturating_add(self.max_age)
+        now.saturating_sub(self.lives_from(now)) < self.max_age
     }
 }
 
@@ -160,6 +182,8 @@ pub struct Sender {
     pub failures: Vec<Failure>,
     /// The fetch budget: the second at which the bucket is full again.
     pub full_at: u64,
+    /// How often the budget was found to be the word of a wrong clock, and counted as all spent.
+    pub restarts: u64,
 }
 
 /// The policy that refused a mail, for the question whether a permanent failure is permitted.

@@ -15,15 +15,14 @@
 use std::cmp::Ordering;
 use std::sync::LazyLock;
 
-use mta_sts::delivery::{Conclusion, Delivery, Mx, Requirements};
-use mta_sts::{Entry, HeldPolicy, Lookup, Outcome, PolicyDomain, PolicyId, UnixTime, Urgency};
+use mta_sts::delivery::{Conclusion, Delivery, Mx, Requirements, Retry};
+use mta_sts::{BounceToken, Entry, HeldPolicy, Outcome, PolicyDomain, PolicyId, UnixTime, Urgency};
 
 use crate::model::{
-    self, Problem, Recheck, Refused, RemembersTxt, Sender, Source, Status, Store, Txt, Verdict,
+    self, CLOCK_TOLERANCE, Problem, Recheck, Refused, RemembersTxt, Sender, Source, Status, Store,
+    Txt, Verdict,
 };
 use crate::script::{Client, HttpsAnswer, Run, Turn, TxtAnswer};
-
-const DAY: u64 = 86_400;
 
 /// The machine with its store, the model, and the last enforced policy, as one that refused a mail.
 #[derive(Debug, Clone)]
@@ -35,8 +34,6 @@ pub struct Pair {
     latest: u64,
     /// Whether the stores are still to be compared.
     is_comparable: bool,
-    /// Whether the budget was ever started anew, the clock having been set back.
-    is_restarted: bool,
 }
 
 /// Nothing is held, and nothing was refused.
@@ -48,7 +45,6 @@ impl Default for Pair {
             refused: None,
             latest: 0,
             is_comparable: true,
-            is_restarted: false,
         }
     }
 }
@@ -112,9 +108,9 @@ impl Pair {
     /// If they do not agree.
     pub fn turn_answered(&mut self, turn: &Turn, txt: &TxtAnswer, https: &HttpsAnswer) -> Verdict {
         let before = self.clone();
-        let verdict = self.model_turn(turn);
-        let run = self.machine_turn(turn, txt, https);
-        compare(&before, turn, &verdict, &run);
+        let refused = self.refused.as_ref().map(|(_, refused)| refused);
+        let verdict = self.sender.lookup(turn.now, turn.recheck, &turn.world, refused);
+        let (run, token) = self.machine_turn_with_token(turn, txt, https);
         // A stamp may be ahead of the clock by the changes of one second.
         let is_behind = turn.now <= self.latest.saturating_add(60);
         if is_behind && !turn.world.readable && self.client.entry().is_some() {
@@ -122,8 +118,8 @@ impl Pair {
             check_blind_merge(&before, &run, self.client.entry());
             return verdict;
         }
+        compare(&before, turn, &verdict, &run, token.as_ref());
         self.latest = self.latest.max(turn.now);
-        self.settle(&before, turn, &verdict);
         compare_stores(&before, self, turn.now);
         self.note_refusal(turn, &verdict, run.outcome);
         verdict
@@ -131,8 +127,22 @@ impl Pair {
 
     /// One lookup of the machine alone, where nothing is to be compared any more.
     pub fn machine_turn(&mut self, turn: &Turn, txt: &TxtAnswer, https: &HttpsAnswer) -> Run {
-        let lookup = self.lookup(turn);
-        self.client.turn_answered(lookup, turn, txt, https)
+        self.machine_turn_with_token(turn, txt, https).0
+    }
+
+    /// The lookup of the gate where it asks on its own and a mail was refused.
+    fn machine_turn_with_token(
+        &mut self,
+        turn: &Turn,
+        txt: &TxtAnswer,
+        https: &HttpsAnswer,
+    ) -> (Run, Option<BounceToken>) {
+        match &self.refused {
+            Some((outcome, _)) if turn.recheck == Recheck::Always => {
+                self.client.gate_answered(refusal(outcome), turn, txt, https)
+            }
+            _ => (self.client.turn_answered(turn, txt, https), None),
+        }
     }
 
     /// The store of a second sender, which read the same store before this one wrote, is merged
@@ -157,14 +167,6 @@ impl Pair {
         assert!(expected.contains(&(merged.generation(), merged.stored_policy())));
     }
 
-    /// The lookup of the gate where it asks on its own and a mail was refused.
-    fn lookup(&self, turn: &Turn) -> Lookup {
-        match &self.refused {
-            Some((outcome, _)) if turn.recheck == Recheck::Always => gate(outcome),
-            _ => Lookup::new(domain()).recheck(turn.recheck.into()),
-        }
-    }
-
     /// The first delivery under an enforced policy is refused, and asks at every gate from then on,
     /// also after the same policy was fetched again. Not one of a lookup without its store: the
     /// model's generations count the changes of one store, the machine's are times.
@@ -178,70 +180,16 @@ impl Pair {
             self.refused = Some((outcome, policy.refused()));
         }
     }
-
-    /// The machine counts a failure a day after the last wait as a first one, the model never: it is
-    /// made to, for as long as the lookup lasts.
-    fn model_turn(&mut self, turn: &Turn) -> Verdict {
-        let counts: Vec<_> = self.sender.failures.clone();
-        for failure in &mut self.sender.failures {
-            if turn.now.saturating_sub(failure.not_before) >= DAY {
-                failure.count = 0;
-            }
-        }
-        let refused = self.refused.as_ref().map(|(_, refused)| refused);
-        let verdict = self.sender.lookup(turn.now, turn.recheck, &turn.world, refused);
-        for failure in self.sender.failures.iter_mut().filter(|failure| failure.count == 0) {
-            let before = counts.iter().find(|before| before.id == failure.id);
-            failure.count = before.map_or(0, |before| before.count);
-        }
-        verdict
-    }
-
-    /// Where the model's store and one that merges differ by intent.
-    fn settle(&mut self, before: &Self, turn: &Turn, verdict: &Verdict) {
-        let world = &turn.world;
-        if !world.writable {
-            return;
-        }
-        // That an id was fetched at last is a note like a failure, so that merging does not bring
-        // its failures back: it keeps its place among the last four.
-        if let (Status::Found, Some(policy)) = (verdict.status, &verdict.policy) {
-            let known = before.sender.failures.iter().any(|failure| failure.id == policy.id);
-            if known && world.readable {
-                let id = policy.id.clone();
-                self.sender.failures.push(model::Failure { id, count: 0, not_before: 0 });
-                let surplus = self.sender.failures.len().saturating_sub(model::FAILURES);
-                self.sender.failures.drain(..surplus);
-            }
-        }
-        // A budget that was started anew wins over the one that a lookup without its store starts
-        // from; the model takes the later of the two.
-        if world.readable {
-            let full_at = before.sender.full_at;
-            let is_astray = full_at.saturating_sub(turn.now) > model::BURST * model::INTERVAL;
-            self.is_restarted |= is_astray && verdict.asks_https;
-        } else if self.is_restarted {
-            self.sender.full_at = before.sender.full_at;
-        }
-        // Without the store a failure is a first one, and of two notes the later one stays; the
-        // model keeps the longer wait.
-        if let (Some(id), false) = (&verdict.remembers_failure, world.readable) {
-            self.sender.failures.retain(|failure| failure.id != *id);
-            let not_before = turn.now + model::BACKOFF_MIN;
-            self.sender.failures.push(model::Failure { id: id.clone(), count: 1, not_before });
-        }
-    }
 }
 
-/// The lookup that stands before the bounce of a mail which the policy of `outcome` refused.
-fn gate(outcome: &Outcome) -> Lookup {
+/// The refusal of a mail by the policy of `outcome`.
+fn refusal(outcome: &Outcome) -> Retry {
     let mut delivery = Delivery::new(outcome, Requirements::default());
     let _ = delivery.candidate(&Mx::parse("mx.elsewhere.example"));
     let Conclusion::Retry(retry) = delivery.conclude() else {
         panic!("an enforced policy refuses the candidate")
     };
-    // What is held comes with the turn.
-    retry.recheck(mta_sts::Held::Unreadable)
+    retry
 }
 
 /// The status in the words of the core.
@@ -299,7 +247,7 @@ fn failures(entry: &Entry, now: UnixTime) -> Vec<(PolicyId, UnixTime)> {
 }
 
 /// What one lookup shows.
-fn compare(before: &Pair, turn: &Turn, verdict: &Verdict, run: &Run) {
+fn compare(before: &Pair, turn: &Turn, verdict: &Verdict, run: &Run, token: Option<&BounceToken>) {
     let (now, outcome) = (turn.time(), &run.outcome);
     assert_eq!(run.asked_txt.len(), usize::from(verdict.asks_txt));
     assert_eq!(run.asked_https.len(), usize::from(verdict.asks_https));
@@ -316,13 +264,15 @@ fn compare(before: &Pair, turn: &Turn, verdict: &Verdict, run: &Run) {
         }
         (machine, model) => panic!("{machine:?} is not {model:?}"),
     }
-    let token = outcome.bounce_token();
     assert_eq!(token.is_some(), verdict.permits_bounce, "{:?}", before.refused);
 
     // What the lookup starts from and what it has written.
     let unknown = Entry::new(domain(), now);
-    let known = before.client.entry().filter(|_| turn.world.readable).unwrap_or(&unknown);
-    let after = outcome.entry();
+    let mut known =
+        before.client.entry().filter(|_| turn.world.readable).unwrap_or(&unknown).clone();
+    // What a clock that ran ahead has stamped is put at the present as it is read.
+    known.touch(now);
+    let after = run.written.as_ref().map_or(outcome.entry(), |(entry, _)| entry);
     let durable = run.written.as_ref().is_some_and(|(_, urgency)| *urgency == Urgency::Durable);
     assert_eq!(durable, verdict.store != Store::Keep);
     // The numbers differ, a machine's generation being the later of a number and a time.
@@ -344,7 +294,7 @@ fn compare(before: &Pair, turn: &Turn, verdict: &Verdict, run: &Run) {
     let absent = unless_held(mta_sts::Status::Absent);
     let no_answer = unless_held(mta_sts::Status::Unknown);
     let memory = match verdict.remembers_txt {
-        RemembersTxt::Unchanged => recalled(known, now),
+        RemembersTxt::Unchanged => recalled(&known, now),
         RemembersTxt::Nothing => None,
         RemembersTxt::SameId => Some((mta_sts::Status::Confirmed, None)),
         RemembersTxt::Absent => Some((absent, held.then_some("record-absent"))),
@@ -388,11 +338,17 @@ fn compare_stores(before: &Pair, after: &Pair, now: u64) {
     assert_eq!(entry.generation() != generation, sender.generation != before.sender.generation);
 
     let longest = model::BACKOFF_MAX;
+    let until = |not_before: u64| {
+        let until = UnixTime::from_secs(not_before);
+        // Of a clock that was wrong: it counts as the longest.
+        let is_astray = until.secs_since(now) > longest + CLOCK_TOLERANCE;
+        if is_astray { now.plus_secs(longest) } else { until }
+    };
     let mut waiting: Vec<_> = sender
         .failures
         .iter()
-        .map(|f| (PolicyId::parse(&f.id).unwrap(), UnixTime::from_secs(f.not_before)))
-        .filter(|(_, until)| now < *until && until.secs_since(now) <= longest)
+        .map(|f| (PolicyId::parse(&f.id).unwrap(), until(f.not_before)))
+        .filter(|(_, until)| now < *until)
         .collect();
     waiting.sort();
     assert_eq!(failures(entry, now), waiting);

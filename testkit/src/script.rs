@@ -5,10 +5,11 @@ mod given;
 
 use std::ops::ControlFlow;
 
-use mta_sts::lookup::Head;
+use mta_sts::delivery::Retry;
+use mta_sts::lookup::{AfterHead, AfterTxt, FetchPolicy, Head, QueryTxt, ReadBody, Store};
 use mta_sts::{
-    DnsFailure, DnsFailureKind, Entry, FetchFailure, Lookup, Outcome, PolicyHostVerified, Step,
-    UnixTime, Urgency,
+    BounceToken, DnsFailure, DnsFailureKind, Entry, FetchFailure, Held, Limits, Lookup, Outcome,
+    PolicyHostVerified, Step, UnixTime, Urgency,
 };
 
 pub use course::{Client, Turn, valid_policy};
@@ -95,7 +96,8 @@ pub struct Run {
     pub written: Option<(Entry, Urgency)>,
 }
 
-/// Runs a lookup at one point of time. `writable` says whether the store takes what it is given.
+/// Runs a lookup at one point of time, with a store that nobody else writes to. `writable` tells
+/// if the store takes what it is given.
 pub fn run(
     lookup: Lookup,
     txt: &TxtAnswer,
@@ -103,57 +105,104 @@ pub fn run(
     writable: bool,
     now: UnixTime,
 ) -> Run {
+    drive(lookup.start(now), txt, https, now, |entry| writable.then(|| entry.clone()))
+}
+
+/// Runs the lookup of a bounce gate at one point of time, with a store that holds `held` and that
+/// nobody else writes to; also returns the gate's permission, if it gives one.
+pub fn gate(
+    retry: Retry,
+    held: Held,
+    txt: &TxtAnswer,
+    https: &HttpsAnswer,
+    now: UnixTime,
+) -> (Run, Option<BounceToken>) {
+    let (query, gate) = retry.recheck(held, Limits::default(), now);
+    let run = drive(query, txt, https, now, |entry| Some(entry.clone()));
+    let token = gate.permit(&run.outcome, now);
+    (run, token)
+}
+
+/// Drives a lookup from any of its states to its end, at one point of time. `write` merges an entry
+/// into a store and returns what the store then holds; `None` if the store failed.
+pub fn drive(
+    start: impl Into<Step>,
+    txt: &TxtAnswer,
+    https: &HttpsAnswer,
+    now: UnixTime,
+    mut write: impl FnMut(&Entry) -> Option<Entry>,
+) -> Run {
     let mut asked_txt = Vec::new();
     let mut asked_https = Vec::new();
     let mut written = None;
-    let mut step = lookup.start(now);
+    let mut step = start.into();
     loop {
         step = match step {
             Step::QueryTxt(query) => {
                 asked_txt.push(query.name().to_owned());
-                match txt {
-                    TxtAnswer::Records(records, ttl) => query.answered(records, *ttl, now),
-                    TxtAnswer::Absent(ttl) => query.absent(*ttl, now),
-                    TxtAnswer::Failed(failure) => query.failed(*failure, now),
-                }
+                answer_txt(query, txt, now).into()
             }
             Step::FetchPolicy(fetch) => {
                 asked_https.push(fetch.url());
-                let verified = PolicyHostVerified::assertion(fetch.host());
-                match https {
-                    HttpsAnswer::Response { status, content_type, .. } => {
-                        let content_type = content_type.as_deref().map(str::as_bytes);
-                        let head = Head { status: *status, content_type, content_encoding: None };
-                        fetch.responded(verified, head, now)
-                    }
-                    HttpsAnswer::Failed(failure) => fetch.failed(failure.clone(), now),
-                    HttpsAnswer::Cut(..) => {
-                        let content_type = Some(&b"text/plain"[..]);
-                        let head = Head { status: 200, content_type, content_encoding: None };
-                        fetch.responded(verified, head, now)
-                    }
-                }
+                answer_https(fetch, https, now).into()
             }
-            Step::ReadBody(mut body) => match https {
-                HttpsAnswer::Response { body: chunks, .. } => {
-                    for chunk in chunks {
-                        if let ControlFlow::Break(()) = body.chunk(chunk) {
-                            break;
-                        }
-                    }
-                    body.ended(now)
-                }
-                HttpsAnswer::Cut(part, failure) => {
-                    let _: ControlFlow<()> = body.chunk(part);
-                    body.failed(failure.clone(), now)
-                }
-                HttpsAnswer::Failed(failure) => body.failed(failure.clone(), now),
-            },
+            Step::ReadBody(body) => answer_body(body, https, now).into(),
             Step::Store(store) => {
                 written = Some((store.entry().clone(), store.urgency()));
-                if writable { store.stored() } else { store.failed() }
+                let merged = write(store.entry());
+                match merged {
+                    Some(merged) => store.stored(merged),
+                    None => store.failed(),
+                }
+                .into()
             }
             Step::Done(outcome) => return Run { outcome, asked_txt, asked_https, written },
         }
+    }
+}
+
+/// Gives a question the answer of DNS.
+pub fn answer_txt(query: QueryTxt, txt: &TxtAnswer, now: UnixTime) -> AfterTxt {
+    match txt {
+        TxtAnswer::Records(records, ttl) => query.answered(records, *ttl, now),
+        TxtAnswer::Absent(ttl) => query.absent(*ttl, now),
+        TxtAnswer::Failed(failure) => query.failed(*failure, now),
+    }
+}
+
+/// Gives a fetch the head of the answer of HTTPS, or its failure.
+pub fn answer_https(fetch: FetchPolicy, https: &HttpsAnswer, now: UnixTime) -> AfterHead {
+    let verified = PolicyHostVerified::assertion(fetch.host());
+    let plain = Some(&b"text/plain"[..]);
+    let head = match https {
+        HttpsAnswer::Failed(failure) => {
+            return AfterHead::Store(fetch.failed(failure.clone(), now));
+        }
+        HttpsAnswer::Response { status, content_type, .. } => {
+            (*status, content_type.as_deref().map(str::as_bytes))
+        }
+        HttpsAnswer::Cut(..) => (200, plain),
+    };
+    let (status, content_type) = head;
+    let head = Head { status, content_type, content_encoding: None };
+    fetch.responded(verified, head, now)
+}
+
+/// Gives the body of the answer of HTTPS, or its failure.
+pub fn answer_body(mut body: ReadBody, https: &HttpsAnswer, now: UnixTime) -> Store {
+    match https {
+        HttpsAnswer::Response { body: chunks, .. } => {
+            for chunk in chunks {
+                if let ControlFlow::Break(()) = body.chunk(chunk) {
+                    break;
+                }
+            }
+            body.ended(now)
+        }
+        HttpsAnswer::Cut(part, failure) => {
+            let _: ControlFlow<()> = body.chunk(part);
+            body.failed(failure.clone(), now)
+        }
+        HttpsAnswer::Failed(failure) => body.failed(failure.clone(), now),
     }
 }

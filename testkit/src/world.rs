@@ -291,7 +291,7 @@ impl World {
 
     fn begin(&mut self, who: Who, recheck: crate::model::Recheck, readable: bool) {
         let held = match self.stored() {
-            _ if !readable => Held::Unreadable,
+            _ if !readable => Held::Unreadable { notes: None },
             Some(entry) => Held::Entry(entry),
             None => Held::Nothing,
         };
@@ -299,25 +299,27 @@ impl World {
         let store = match &held {
             Held::Entry(_) => Store::Entry,
             Held::Nothing => Store::Empty,
-            Held::Unreadable => Store::Failed,
+            Held::Unreadable { .. } => Store::Failed,
         };
         self.observer.began(who, self.at, store, sender.is_refused(), self.now);
         sender.begin(held, recheck, self.now);
     }
 
     fn write(&mut self, who: Who, write: Write) {
-        let (entry, _) = self.senders[who.index()].write(write);
-        let is_taken = entry.is_some();
-        if let Some(entry) = entry {
-            let merged = match self.stored() {
-                Some(mut stored) if self.flaw != Flaw::Overwrites => {
+        let (before, flaw) = (self.stored(), self.flaw);
+        let mut after = None;
+        let is_taken = self.senders[who.index()].write(write, |entry| {
+            let merged = match before {
+                Some(mut stored) if flaw != Flaw::Overwrites => {
                     stored.merge(entry).expect("one domain");
                     stored
                 }
                 _ => entry,
             };
-            self.store = Some(merged.to_bytes());
-        }
+            after = Some(merged.to_bytes());
+            merged
+        });
+        self.store = after.or_else(|| self.store.take());
         // A sender that forgets on its own account has lost nothing on the way.
         let is_lost = !is_taken && (write != Write::Written);
         self.observer.wrote(who, is_taken, is_lost, self.at);
@@ -326,7 +328,7 @@ impl World {
     /// After each step of a lookup: what it offers meanwhile, or what it has found.
     fn look_at(&mut self, who: Who) -> Result<(), String> {
         let sender = &mut self.senders[who.index()];
-        if let Some(finding) = sender.finding(self.observer.was_silent(who)) {
+        if let Some(finding) = sender.finding(self.observer.was_silent(who), self.now) {
             self.counts.lookups += 1;
             self.counts.bounced += u64::from(finding.may_bounce);
             self.counts.protected += u64::from(self.observer.must_protect(who));

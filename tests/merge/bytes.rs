@@ -110,7 +110,7 @@ fn err_every_damaged_octet_is_noticed() {
                 let error = Entry::from_bytes(&domain(), &damaged);
                 let expected = match at {
                     0..6 => EntryError::Foreign,
-                    6 => EntryError::Version { supported: 1, found: damaged[6] },
+                    6 => EntryError::Version { supported: 2, found: damaged[6] },
                     _ => EntryError::Corrupt,
                 };
                 assert_eq!(error, Err(expected), "octet {at} changed by {change}");

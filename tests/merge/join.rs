@@ -49,7 +49,7 @@ proptest! {
         let now = START + 90_000_000 + wait;
         // It knows nothing of the store, and learns nothing from HTTPS.
         let (_, turn) = step;
-        let lookup = Lookup::new(domain()).held(Held::Unreadable).recheck(turn.recheck.into());
+        let lookup = Lookup::new(domain(), Held::Unreadable { notes: None }).recheck(turn.recheck.into());
         let txt = TxtAnswer::from(&turn.world.txt);
         let https = HttpsAnswer::Failed(mta_sts::FetchFailure::Connection);
         let negative = run(lookup, &txt, &https, true, UnixTime::from_secs(now)).outcome.into_entry();

@@ -3,7 +3,7 @@
 
 use std::ops::ControlFlow;
 
-use mta_sts::lookup::Head;
+use mta_sts::lookup::{AfterTxt, Head};
 use mta_sts::{
     DnsFailure, DnsFailureKind, Entry, FetchFailure, Held, Lookup, Mode, PolicyHostVerified,
     Recheck, Step, UnixTime,
@@ -43,6 +43,7 @@ struct Racer {
     recheck: Recheck,
     step: Option<Step>,
     is_done: bool,
+    /// When its fetch was handed out: its response is no older.
     fetched_at: Option<u64>,
 }
 
@@ -58,38 +59,45 @@ impl Racer {
             None if self.is_done => return,
             None => {
                 let held = Held::Entry(store.clone());
-                Lookup::new(domain()).held(held).recheck(self.recheck).start(now)
+                Lookup::new(domain(), held).recheck(self.recheck).start(now).into()
             }
-            Some(Step::QueryTxt(query)) => match self.meets {
-                Meets::Policy(id, ..) => query.answered([[format!("v=STSv1; id={id}")]], 60, now),
-                Meets::FailingFetch => query.answered([["v=STSv1; id=failing"]], 60, now),
-                Meets::SameId => query.answered([["v=STSv1; id=held"]], 60, now),
-                Meets::NoRecord => query.absent(60, now),
-                Meets::TwoRecords => {
-                    query.answered([["v=STSv1; id=a"], ["v=STSv1; id=b"]], 60, now)
+            Some(Step::QueryTxt(query)) => {
+                let after = match self.meets {
+                    Meets::Policy(id, ..) => {
+                        query.answered([[format!("v=STSv1; id={id}")]], 60, now)
+                    }
+                    Meets::FailingFetch => query.answered([["v=STSv1; id=failing"]], 60, now),
+                    Meets::SameId => query.answered([["v=STSv1; id=held"]], 60, now),
+                    Meets::NoRecord => query.absent(60, now),
+                    Meets::TwoRecords => {
+                        query.answered([["v=STSv1; id=a"], ["v=STSv1; id=b"]], 60, now)
+                    }
+                    Meets::BadRecord => query.answered([["v=STSv1; id=;"]], 60, now),
+                    Meets::Silence => query.failed(DnsFailure::new(DnsFailureKind::Timeout), now),
+                };
+                if let (AfterTxt::FetchPolicy(_), Meets::Policy(..)) = (&after, self.meets) {
+                    self.fetched_at = Some(secs);
                 }
-                Meets::BadRecord => query.answered([["v=STSv1; id=;"]], 60, now),
-                Meets::Silence => query.failed(DnsFailure::new(DnsFailureKind::Timeout), now),
-            },
+                after.into()
+            }
             Some(Step::FetchPolicy(fetch)) => match self.meets {
                 Meets::Policy(..) => {
                     let verified = PolicyHostVerified::assertion(fetch.host());
                     let content_type = Some(&b"text/plain"[..]);
                     let head = Head { status: 200, content_type, content_encoding: None };
-                    fetch.responded(verified, head, now)
+                    fetch.responded(verified, head, now).into()
                 }
-                _ => fetch.failed(FetchFailure::Connection, now),
+                _ => fetch.failed(FetchFailure::Connection, now).into(),
             },
             Some(Step::ReadBody(mut body)) => {
                 let Meets::Policy(_, mode, max_age) = self.meets else { panic!("no body is sent") };
                 let text = policy_text(mode.as_str(), max_age);
                 assert_eq!(body.chunk(text.as_bytes()), ControlFlow::Continue(()));
-                self.fetched_at = Some(secs);
-                body.ended(now)
+                body.ended(now).into()
             }
             Some(Step::Store(write)) => {
                 store.merge(write.entry().clone()).unwrap();
-                write.stored()
+                write.stored(store.clone()).into()
             }
             Some(Step::Done(_)) => return self.is_done = true,
         };

@@ -1,6 +1,8 @@
 //! One lookup, whatever it meets.
 
-use mta_sts::{AddressClass, CertificateFault, DnsFailure, DnsFailureKind, FetchFailure};
+use mta_sts::{
+    AddressClass, CertificateFault, DnsFailure, DnsFailureKind, FetchFailure, TlsFailure,
+};
 use mta_sts_testkit::model::{Https, Mode, Recheck, Txt};
 use mta_sts_testkit::pair::Pair;
 use mta_sts_testkit::script::{HttpsAnswer, Turn, given, policy_text, valid_policy};
@@ -28,7 +30,9 @@ fn faults() -> Vec<HttpsAnswer> {
         FetchFailure::ConnectionRefused,
         FetchFailure::Connection,
         FetchFailure::Timeout,
-        FetchFailure::Tls,
+        FetchFailure::Tls(TlsFailure::Other),
+        FetchFailure::Tls(TlsFailure::Closed),
+        FetchFailure::SeveralMediaTypes(excerpt()),
         FetchFailure::Http,
         FetchFailure::Status(503),
         FetchFailure::MediaType(excerpt()),

@@ -1,10 +1,14 @@
 //! §2, §4, §5, §8 and §10: what a policy does to a delivery.
 
-use mta_sts::delivery::{Candidate, Conclusion, Dane, Delivery, FailureKind, Mx, Requirements};
-use mta_sts::{
-    CertificateFault, DnsName, Held, Mode, MxVerified, Outcome, Recheck, ResultType, Status,
+use mta_sts::delivery::{
+    Candidate, Conclusion, Dane, DaneFault, Delivery, Failure, FailureKind, Mx, Requirements,
+    Session, SessionCount, Verdict,
 };
-use mta_sts_testkit::script::{HttpsAnswer, TxtAnswer, policy_text};
+use mta_sts::{
+    CertificateFault, DnsName, Held, Limits, Mode, MxVerified, Outcome, Recheck, ResultType,
+    Status, TlsFailure,
+};
+use mta_sts_testkit::script::{self, HttpsAnswer, TxtAnswer, policy_text};
 
 use super::{DAY, NOW, WEEK, at, code, domain, fails, holding, id, keep, look, look_for, mode};
 use super::{records, serves};
@@ -24,12 +28,26 @@ fn mx(name: &str) -> Mx {
 fn connect(delivery: &mut Delivery, name: &str) -> mta_sts::delivery::Attempt {
     match delivery.candidate(&mx(name)) {
         Candidate::Connect(attempt) => attempt,
-        Candidate::Skip(failure) => panic!("{failure}"),
+        Candidate::Skip(result) => panic!("{result:?}"),
     }
 }
 
-fn verified(name: &str) -> MxVerified {
-    MxVerified::assertion(&DnsName::parse(name).unwrap())
+/// The verdict on a session with a host that may be connected to.
+fn judged(delivery: &mut Delivery, name: &str, session: Session) -> Verdict {
+    let attempt = connect(delivery, name);
+    delivery.judge(attempt, session)
+}
+
+/// The failure for which a host is not connected to.
+fn skipped(delivery: &mut Delivery, mx: &Mx) -> Failure {
+    match delivery.candidate(mx) {
+        Candidate::Skip(result) => result.failure().expect("a reason").clone(),
+        Candidate::Connect(attempt) => panic!("{attempt:?}"),
+    }
+}
+
+fn verified(name: &str) -> Session {
+    Session::Verified(MxVerified::assertion(&DnsName::parse(name).unwrap()))
 }
 
 /// The mail was refused everywhere: what stands before its bounce.
@@ -50,9 +68,11 @@ fn s2_mta_sts_does_not_override_a_failing_dane_validation() {
         let Candidate::Connect(attempt) = delivery.candidate(&mx(name)) else {
             panic!("it matches")
         };
-        let verdict = attempt.with_dane(Dane::Failed).tls_verified(verified(name), &mut delivery);
-        let kind = verdict.failure().map(mta_sts::delivery::Failure::kind);
-        assert_eq!((verdict.is_refused(), kind), (true, Some(FailureKind::DaneFailed)));
+        let attempt = attempt.with_dane(Dane::Failed(DaneFault::TlsaInvalid));
+        let verdict = delivery.judge(attempt, verified(name));
+        let kind = verdict.failure().map(Failure::kind);
+        let expected = FailureKind::Dane(DaneFault::TlsaInvalid);
+        assert_eq!((verdict.is_refused(), kind), (true, Some(expected)));
     }
 }
 
@@ -61,9 +81,7 @@ fn s3_4_the_smart_host_is_the_policy_domain() {
     let mut delivery = delivery(Mode::Enforce);
     assert_eq!(delivery.domain().map(mta_sts::PolicyDomain::as_str), Some("example.com"));
     // Its own name is its one candidate.
-    let Candidate::Skip(failure) = delivery.candidate(&Mx::implicit(&domain())) else {
-        panic!("the policy has another host")
-    };
+    let failure = skipped(&mut delivery, &Mx::implicit(&domain()));
     assert_eq!(failure.kind(), FailureKind::MxMismatch);
 }
 
@@ -71,17 +89,14 @@ fn s3_4_the_smart_host_is_the_policy_domain() {
 fn s3_4_a_delivery_to_an_address_literal_has_no_policy() {
     let mut delivery = Delivery::without_policy(Requirements::default());
     assert!(delivery.policy().is_none() && delivery.domain().is_none());
-    let Candidate::Connect(attempt) = delivery.candidate(&mx("192.0.2.1")) else {
-        panic!("it may")
-    };
-    assert!(!attempt.no_starttls(&mut delivery).is_refused());
+    assert!(!judged(&mut delivery, "192.0.2.1", Session::NoStarttls).is_refused());
     assert!(matches!(delivery.conclude(), Conclusion::Open));
 }
 
 #[test]
 fn s4_1_the_mx_host_must_match_a_pattern() {
     let mut delivery = delivery(Mode::Enforce);
-    let Candidate::Skip(failure) = delivery.candidate(&mx("mx.example.net")) else { panic!("no") };
+    let failure = skipped(&mut delivery, &mx("mx.example.net"));
     assert_eq!(failure.result_type(), Some(ResultType::ValidationFailure));
     assert!(matches!(delivery.candidate(&mx("MX.Example.COM.")), Candidate::Connect(_)));
 }
@@ -92,42 +107,40 @@ fn s4_2_the_certificate_must_be_valid_for_the_host() {
         let mut delivery = delivery(Mode::Enforce);
         let attempt = connect(&mut delivery, "mx.example.com");
         assert_eq!(attempt.host().map(DnsName::as_str), Some("mx.example.com"));
-        assert!(attempt.tls_verified(verified(other), &mut delivery).is_refused(), "{other}");
+        assert!(delivery.judge(attempt, verified(other)).is_refused(), "{other}");
     }
     for fault in [CertificateFault::Expired, CertificateFault::UntrustedIssuer] {
         let mut delivery = delivery(Mode::Enforce);
-        let attempt = connect(&mut delivery, "mx.example.com");
-        assert!(attempt.certificate_failed(fault, &mut delivery).is_refused());
+        let session = Session::CertificateInvalid(fault);
+        assert!(judged(&mut delivery, "mx.example.com", session).is_refused());
     }
     let mut delivery = delivery(Mode::Enforce);
-    let attempt = connect(&mut delivery, "mx.example.com");
-    assert!(attempt.tls_unverified(&mut delivery).is_refused());
+    assert!(judged(&mut delivery, "mx.example.com", Session::Unverified).is_refused());
 }
 
 #[test]
 fn s5_enforce_delivers_to_no_host_that_fails() {
     let name = "mx.example.com";
     let mut delivery = delivery(Mode::Enforce);
-    assert!(connect(&mut delivery, name).no_starttls(&mut delivery).is_refused());
+    assert!(judged(&mut delivery, name, Session::NoStarttls).is_refused());
     for reply_code in [454, 500, 502, 554] {
-        let attempt = connect(&mut delivery, name);
-        assert!(attempt.starttls_refused(reply_code, &mut delivery).is_refused());
+        let session = Session::StarttlsRefused(reply_code);
+        assert!(judged(&mut delivery, name, session).is_refused());
     }
-    assert!(connect(&mut delivery, name).tls_failed(&mut delivery).is_refused());
-    let attempt = connect(&mut delivery, name);
-    assert!(!attempt.tls_verified(verified(name), &mut delivery).is_refused());
+    let broken = Session::TlsFailed(TlsFailure::Closed);
+    assert!(judged(&mut delivery, name, broken).is_refused());
+    assert!(!judged(&mut delivery, name, verified(name)).is_refused());
 }
 
 #[test]
 fn s5_testing_delivers_as_if_nothing_had_failed_and_reports() {
     let mut delivery = delivery(Mode::Testing);
-    let attempt = connect(&mut delivery, "mx.example.net");
-    let verdict = attempt.tls_verified(verified("mx.example.net"), &mut delivery);
+    let verdict = judged(&mut delivery, "mx.example.net", verified("mx.example.net"));
     assert!(!verdict.is_refused());
-    let reported = verdict.failure().and_then(mta_sts::delivery::Failure::result_type);
+    let reported = verdict.failure().and_then(Failure::result_type);
     assert_eq!(reported, Some(ResultType::ValidationFailure));
-    let verdict = connect(&mut delivery, "mx.example.com").no_starttls(&mut delivery);
-    let reported = verdict.failure().and_then(mta_sts::delivery::Failure::result_type);
+    let verdict = judged(&mut delivery, "mx.example.com", Session::NoStarttls);
+    let reported = verdict.failure().and_then(Failure::result_type);
     assert_eq!(reported, Some(ResultType::StarttlsNotSupported));
     assert!(!verdict.is_refused());
     assert!(matches!(delivery.conclude(), Conclusion::Open));
@@ -136,18 +149,20 @@ fn s5_testing_delivers_as_if_nothing_had_failed_and_reports() {
 #[test]
 fn s5_none_is_as_no_policy() {
     let mut delivery = delivery(Mode::None);
-    let verdict = connect(&mut delivery, "mx.example.net").no_starttls(&mut delivery);
-    assert_eq!((verdict.is_refused(), verdict.failure()), (false, None));
+    let verdict = judged(&mut delivery, "mx.example.net", Session::NoStarttls);
+    // RFC 8461 §6: nothing of it is reported. RFC 8460 §4.4: it is no success either.
+    assert_eq!(verdict.result().count(), SessionCount::NotCounted);
+    assert!(!verdict.is_refused());
     assert!(matches!(delivery.conclude(), Conclusion::Open));
 }
 
 #[test]
 fn s5_failures_by_policy_are_transient() {
     let mut delivery = delivery(Mode::Enforce);
-    let Candidate::Skip(failure) = delivery.candidate(&mx("mx.example.net")) else { panic!("no") };
+    let failure = skipped(&mut delivery, &mx("mx.example.net"));
     assert_eq!(failure.enhanced_status(), Some("4.7.5"));
-    let verdict = connect(&mut delivery, "mx.example.com").starttls_refused(554, &mut delivery);
-    let status = verdict.failure().and_then(mta_sts::delivery::Failure::enhanced_status);
+    let verdict = judged(&mut delivery, "mx.example.com", Session::StarttlsRefused(554));
+    let status = verdict.failure().and_then(Failure::enhanced_status);
     assert_eq!(status, Some("4.7.5"));
     assert!(matches!(delivery.conclude(), Conclusion::Retry(_)));
 }
@@ -156,23 +171,23 @@ fn s5_failures_by_policy_are_transient() {
 fn s5_no_permanent_failure_before_dns_was_asked_again() {
     let outcome = outcome(Mode::Enforce);
     // Neither the lookup of the delivery nor any other of one's own gives the permission.
-    assert!(outcome.bounce_token().is_none());
-    let own =
-        look_for(Recheck::Always, Held::Entry(outcome.entry().clone()), &id("1"), &fails(), NOW);
-    assert!(own.outcome.bounce_token().is_none());
+    let held = || Held::Entry(outcome.entry().clone());
+    let own = look_for(Recheck::Always, held(), &id("1"), &fails(), NOW).outcome;
+    for other in [&outcome, &own] {
+        let (_, gate) = refused(&outcome).recheck(held(), Limits::default(), at(NOW));
+        assert!(gate.permit(other, at(NOW)).is_none());
+    }
     // The gate's asks, though its answer is remembered.
-    let lookup = refused(&outcome).recheck(keep(outcome));
-    let mta_sts::Step::QueryTxt(query) = lookup.start(at(NOW + 1)) else { panic!("it must ask") };
+    let (query, _) = refused(&outcome).recheck(held(), Limits::default(), at(NOW + 1));
     assert_eq!(query.name(), "_mta-sts.example.com");
 }
 
-/// The gate, an hour after the fetch: its lookup, and whether the mail may bounce.
+/// The gate, an hour after the fetch: its lookup, and `true` if the mail may bounce.
 fn gate(txt: &TxtAnswer, https: &HttpsAnswer) -> (Outcome, bool) {
     let outcome = outcome(Mode::Enforce);
-    let lookup = refused(&outcome).recheck(keep(outcome));
-    let run = mta_sts_testkit::script::run(lookup, txt, https, true, at(NOW + 3_600));
-    let permits = run.outcome.bounce_token().is_some();
-    (run.outcome, permits)
+    let retry = refused(&outcome);
+    let (run, token) = script::gate(retry, keep(outcome), txt, https, at(NOW + 3_600));
+    (run.outcome, token.is_some())
 }
 
 #[test]
@@ -194,10 +209,9 @@ fn s5_1_a_new_policy_is_tried_before_a_permanent_failure() {
     assert!(!gate(&id("2"), &serves(Mode::Enforce, WEEK)).1);
     let refusing = look(Held::Nothing, &id("1"), &serves(Mode::Enforce, WEEK), NOW).outcome;
     for (max_age, same) in [(WEEK, true), (DAY, false)] {
-        let lookup = refused(&refusing).recheck(Held::Nothing);
-        let https = serves(Mode::Enforce, max_age);
-        let run = mta_sts_testkit::script::run(lookup, &id("1"), &https, true, at(NOW + 3_600));
-        assert_eq!(run.outcome.bounce_token().is_some(), same, "{max_age}");
+        let (retry, https) = (refused(&refusing), serves(Mode::Enforce, max_age));
+        let (_, token) = script::gate(retry, Held::Nothing, &id("1"), &https, at(NOW + 3_600));
+        assert_eq!(token.is_some(), same, "{max_age}");
     }
     let (outcome, permits) = gate(&id("2"), &fails());
     assert_eq!(
@@ -217,11 +231,11 @@ fn s5_1_the_same_policy_fetched_anew_is_tried_before_a_permanent_failure() {
     assert_eq!(anew.outcome.status(), Status::Found);
     for txt in [id("1"), TxtAnswer::Absent(60)] {
         let gate = |retry: mta_sts::delivery::Retry| {
-            let lookup = retry.recheck(Held::Entry(anew.outcome.entry().clone()));
-            mta_sts_testkit::script::run(lookup, &txt, &fails(), true, at(now + 60)).outcome
+            let held = Held::Entry(anew.outcome.entry().clone());
+            script::gate(retry, held, &txt, &fails(), at(now + 60)).1
         };
-        assert!(gate(retry()).bounce_token().is_none(), "it is later than the refusal");
-        assert!(gate(refused(&anew.outcome)).bounce_token().is_some());
+        assert!(gate(retry()).is_none(), "it is later than the refusal");
+        assert!(gate(refused(&anew.outcome)).is_some());
     }
 }
 
@@ -229,8 +243,7 @@ fn s5_1_the_same_policy_fetched_anew_is_tried_before_a_permanent_failure() {
 fn s5_1_candidates_are_tried_in_the_order_of_dns_and_the_next_one_may_take_the_mail() {
     let mut delivery = delivery(Mode::Enforce);
     assert!(matches!(delivery.candidate(&mx("mx.example.net")), Candidate::Skip(_)));
-    let attempt = connect(&mut delivery, "mx.example.com");
-    let verdict = attempt.tls_verified(verified("mx.example.com"), &mut delivery);
+    let verdict = judged(&mut delivery, "mx.example.com", verified("mx.example.com"));
     assert_eq!((verdict.is_refused(), verdict.failure()), (false, None));
 }
 
@@ -264,8 +277,7 @@ fn s8_3_a_policy_is_removed_by_one_of_mode_none_in_peace() {
 #[test]
 fn s8_4_a_host_that_fails_is_as_one_that_cannot_be_reached() {
     let mut delivery = delivery(Mode::Enforce);
-    let attempt = connect(&mut delivery, "mx.example.com");
-    assert!(attempt.connection_failed(&mut delivery).is_refused());
+    assert!(judged(&mut delivery, "mx.example.com", Session::NotReached).is_refused());
     assert!(matches!(delivery.candidate(&mx("mx.example.net")), Candidate::Skip(_)));
     assert!(matches!(delivery.candidate(&mx("mx.example.com")), Candidate::Connect(_)));
 }
@@ -279,7 +291,7 @@ fn s10_2_a_refresh_fetches_whatever_dns_says_and_counts_anew() {
             let run = look_for(Recheck::Refresh, holding(held_mode), &txt, &https, now);
             assert_eq!((run.asked_https.len(), run.outcome.status()), (1, Status::Found));
             let held = run.outcome.policy().unwrap();
-            assert_eq!((held.id().as_str(), held.expires_at()), ("1", at(now + WEEK)));
+            assert_eq!((held.id().as_str(), held.expires_at(at(now))), ("1", at(now + WEEK)));
         }
     }
 }

@@ -1,9 +1,9 @@
 //! §3: the record, the fetch, and what is held.
 
-use mta_sts::lookup::Head;
+use mta_sts::lookup::{AfterHead, AfterTxt, Head, HeadTolerance, Start, Store};
 use mta_sts::{
-    CertificateFault, FetchFailure, Held, Limits, Lookup, Mode, NameError, PolicyDomain,
-    PolicyHostVerified, Profile, Recheck, ResultType, Status, Step, Urgency,
+    CertificateFault, FetchFailure, Held, Limits, Lookup, Mode, NameError, Outcome, PolicyDomain,
+    PolicyHostVerified, Profile, Recheck, ResultType, Status, Urgency,
 };
 use mta_sts_testkit::script::{self, HttpsAnswer, TxtAnswer, policy_text};
 
@@ -121,7 +121,8 @@ fn media_type(content_type: Option<&str>, profile: Profile) -> Status {
     let content_type = content_type.map(str::to_owned);
     let body = vec![policy_text("enforce", WEEK).into_bytes()];
     let https = HttpsAnswer::Response { status: 200, content_type, body };
-    let lookup = Lookup::new(domain()).limits(Limits::default().with_profile(profile));
+    let lookup =
+        Lookup::new(domain(), Held::Nothing).limits(Limits::default().with_profile(profile));
     script::run(lookup, &id("1"), &https, true, at(NOW)).outcome.status()
 }
 
@@ -135,8 +136,33 @@ fn s3_2_the_media_type_is_validated_and_its_parameters_are_ignored() {
             assert_eq!(media_type(Some(bad), profile), Status::Absent, "{bad}");
         }
     }
-    assert_eq!(media_type(None, Profile::Strict), Status::Absent);
-    assert_eq!(media_type(None, Profile::Tolerant), Status::Found);
+    // A field that is missing, or there several times, is refused by the strict profile and taken
+    // by the tolerant one, which says so on the outcome.
+    for (value, tolerance) in [
+        (None, HeadTolerance::NoMediaType),
+        (Some("text/plain, text/plain;charset=utf-8"), HeadTolerance::SeveralMediaTypes),
+    ] {
+        assert_eq!(media_type(value, Profile::Strict), Status::Absent);
+        assert_eq!(media_type(value, Profile::Tolerant), Status::Found);
+        let https = HttpsAnswer::Response {
+            status: 200,
+            content_type: value.map(str::to_owned),
+            body: vec![policy_text("enforce", WEEK).into_bytes()],
+        };
+        let outcome = look(Held::Nothing, &id("1"), &https, NOW).outcome;
+        assert_eq!(outcome.head_tolerance(), Some(tolerance));
+    }
+    let outcome = look(Held::Nothing, &id("1"), &serves(Mode::Enforce, WEEK), NOW).outcome;
+    assert_eq!(outcome.head_tolerance(), None);
+    // Several that differ have a name of their own.
+    let differing = "text/html, text/plain";
+    assert_eq!(media_type(Some(differing), Profile::Tolerant), Status::Absent);
+    let verified = PolicyHostVerified::assertion("mta-sts.example.com");
+    let head = Head { content_type: Some(differing.as_bytes()), ..head(200) };
+    let AfterHead::Store(refused) = fetching().responded(verified, head, at(NOW)) else {
+        panic!("{differing}")
+    };
+    assert_eq!(failure(refused), FetchFailure::SeveralMediaTypes(differing.into()));
 }
 
 #[test]
@@ -147,8 +173,8 @@ fn s3_2_a_body_in_a_content_coding_is_not_the_policy() {
         let verified = PolicyHostVerified::assertion("mta-sts.example.com");
         let head = Head { content_encoding: Some(coding.as_bytes()), ..head(200) };
         match fetching().responded(verified, head, at(NOW)) {
-            Step::ReadBody(_) => assert!(taken, "{coding}"),
-            refused => assert_eq!(
+            AfterHead::ReadBody(_) => assert!(taken, "{coding}"),
+            AfterHead::Store(refused) => assert_eq!(
                 (taken, failure(refused)),
                 (false, FetchFailure::ContentCoding(coding.into()))
             ),
@@ -177,7 +203,7 @@ fn s3_2_max_age_is_at_most_a_year() {
         let run = look(Held::Nothing, &id("1"), &serves(Mode::Enforce, max_age), NOW);
         let held = run.outcome.policy().unwrap();
         assert_eq!((held.fetched_at(), held.policy().profile()), (at(NOW), Profile::Tolerant));
-        held.expires_at()
+        held.expires_at(at(NOW))
     };
     assert_eq!(expires(LONGEST - 1), at(NOW + LONGEST - 1));
     for more in [LONGEST, LONGEST + 1, 4_294_967_295, 4_294_967_296, 9_999_999_999] {
@@ -198,21 +224,24 @@ fn s3_2_a_max_age_of_zero_takes_a_held_policys_place() {
 
 /// The state that waits for the head of the response.
 fn fetching() -> mta_sts::lookup::FetchPolicy {
-    let Step::QueryTxt(query) = Lookup::new(domain()).start(at(NOW)) else { panic!("a question") };
+    let Start::QueryTxt(query) = Lookup::new(domain(), Held::Nothing).start(at(NOW)) else {
+        panic!("a question")
+    };
     match query.answered([["v=STSv1; id=1"]], 60, at(NOW)) {
-        Step::FetchPolicy(fetch) => fetch,
+        AfterTxt::FetchPolicy(fetch) => fetch,
         other => panic!("{other:?}"),
     }
 }
 
-/// Why there was nothing to store but a failure.
-fn failure(step: Step) -> FetchFailure {
-    let Step::Store(store) = step else { panic!("a failed fetch is remembered: {step:?}") };
-    match store.stored() {
-        Step::Done(outcome) => match outcome.problem() {
-            Some(mta_sts::Problem::Fetch(failure)) => failure.clone(),
-            other => panic!("{other:?}"),
-        },
+fn stored(store: Store) -> Outcome {
+    let merged = store.entry().clone();
+    store.stored(merged)
+}
+
+/// The failure that the store is told of.
+fn failure(store: Store) -> FetchFailure {
+    match stored(store).problem() {
+        Some(mta_sts::Problem::Fetch(failure)) => failure.clone(),
         other => panic!("{other:?}"),
     }
 }
@@ -225,16 +254,16 @@ fn head(status: u16) -> Head<'static> {
 fn s3_3_the_certificate_must_be_valid_for_the_policy_host() {
     for other in ["example.com", "mta-sts.example.net", "*.example.com", "mx.example.com", ""] {
         let verified = PolicyHostVerified::assertion(other);
-        let Step::Store(store) = fetching().responded(verified, head(200), at(NOW)) else {
+        let AfterHead::Store(store) = fetching().responded(verified, head(200), at(NOW)) else {
             panic!("{other}: the response is not to be read")
         };
-        let Step::Done(outcome) = store.stored() else { panic!("it was stored") };
+        let outcome = stored(store);
         let problem = outcome.problem().unwrap();
         assert_eq!((outcome.status(), problem.code()), (Status::Absent, "policy-certificate"));
         assert_eq!(problem.result_type(), ResultType::StsWebpkiInvalid);
     }
     let verified = PolicyHostVerified::assertion("MTA-STS.example.com");
-    assert!(matches!(fetching().responded(verified, head(200), at(NOW)), Step::ReadBody(_)));
+    assert!(matches!(fetching().responded(verified, head(200), at(NOW)), AfterHead::ReadBody(_)));
 
     for fault in [CertificateFault::Expired, CertificateFault::UntrustedIssuer] {
         let https = HttpsAnswer::Failed(FetchFailure::Certificate(fault));
@@ -248,10 +277,10 @@ fn s3_3_only_status_200_is_a_policy_and_no_redirect_is_followed() {
     for status in (100..600).filter(|status| *status != 200) {
         let verified = PolicyHostVerified::assertion("mta-sts.example.com");
         let step = fetching().responded(verified, head(status), at(NOW));
-        assert!(matches!(step, Step::Store(_)), "{status}");
+        assert!(matches!(step, AfterHead::Store(_)), "{status}");
     }
     let verified = PolicyHostVerified::assertion("mta-sts.example.com");
-    assert!(matches!(fetching().responded(verified, head(200), at(NOW)), Step::ReadBody(_)));
+    assert!(matches!(fetching().responded(verified, head(200), at(NOW)), AfterHead::ReadBody(_)));
 }
 
 #[test]
@@ -355,7 +384,7 @@ fn s3_3_a_minute_and_64_kib_are_the_limits_and_what_is_larger_is_refused_whole()
     // The limit is that of the whole body, in however many chunks it comes.
     let head = head(200);
     let verified = PolicyHostVerified::assertion("mta-sts.example.com");
-    let Step::ReadBody(mut body) = fetching().responded(verified, head, at(NOW)) else {
+    let AfterHead::ReadBody(mut body) = fetching().responded(verified, head, at(NOW)) else {
         panic!("a body")
     };
     let chunks = (0..65_536).filter(|_| body.chunk(b"x").is_continue()).count();
@@ -387,12 +416,12 @@ fn s3_3_an_unexpired_held_policy_applies_where_no_live_one_can_be_had() {
 #[test]
 fn s5_1_a_store_that_cannot_be_read_is_not_an_empty_one() {
     for txt in [TxtAnswer::Absent(60), TxtAnswer::several(60), TxtAnswer::silence(), id("1")] {
-        let run = look(Held::Unreadable, &txt, &fails(), NOW);
+        let run = look(Held::Unreadable { notes: None }, &txt, &fails(), NOW);
         assert_eq!((mode(&run), run.outcome.status()), (None, Status::Unknown), "{txt:?}");
     }
-    let run = look(Held::Unreadable, &TxtAnswer::Absent(60), &fails(), NOW);
+    let run = look(Held::Unreadable { notes: None }, &TxtAnswer::Absent(60), &fails(), NOW);
     assert_eq!(code(&run), Some("store-unreadable"));
-    let run = look(Held::Unreadable, &id("1"), &serves(Mode::Enforce, WEEK), NOW);
+    let run = look(Held::Unreadable { notes: None }, &id("1"), &serves(Mode::Enforce, WEEK), NOW);
     assert_eq!((mode(&run), run.outcome.status()), (Some(Mode::Enforce), Status::Found));
 }
 
@@ -438,11 +467,11 @@ fn s3_4_a_smart_host_in_brackets_is_no_address_literal() {
 fn s3_4_a_subdomain_asks_for_itself_alone() {
     let sub = PolicyDomain::parse("mail.example.com").unwrap();
     let txt = TxtAnswer::Absent(60);
-    let run = script::run(Lookup::new(sub.clone()), &txt, &fails(), true, at(NOW));
+    let run = script::run(Lookup::new(sub.clone(), Held::Nothing), &txt, &fails(), true, at(NOW));
     assert_eq!(run.asked_txt, ["_mta-sts.mail.example.com"]);
     assert!(run.asked_https.is_empty());
     // What is held of the parent is none of its business.
-    let lookup = Lookup::new(sub).held(holding(Mode::Enforce));
+    let lookup = Lookup::new(sub, holding(Mode::Enforce));
     let run = script::run(lookup, &txt, &fails(), true, at(NOW + DAY));
     assert_eq!((run.outcome.status(), mode(&run)), (Status::Unknown, None));
 }

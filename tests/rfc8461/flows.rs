@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use mta_sts::delivery::{Attempt, Candidate, Conclusion, Dane, Delivery, FailureKind, Mx};
-use mta_sts::delivery::{Requirements, Retry};
+use mta_sts::delivery::{
+    Attempt, Candidate, Conclusion, Dane, DaneFault, Delivery, FailureKind, Mx, Requirements,
+    Retry, Session, SessionCount, Verdict,
+};
 use mta_sts::{
-    DnsFailure, DnsFailureKind, DnsName, FetchFailure, Held, Lookup, Mode, MxVerified, Outcome,
-    PolicyDomain, Problem, ResultType, Status,
+    DnsFailure, DnsFailureKind, DnsName, FetchFailure, Held, Limits, Lookup, Mode, MxVerified,
+    Outcome, PolicyDomain, Problem, ResultType, Status,
 };
 use mta_sts_testkit::script::{self, HttpsAnswer, TxtAnswer};
 use mta_sts_testkit::vectors;
@@ -151,19 +153,25 @@ fn outcome(mode: Mode) -> Outcome {
 fn connect(delivery: &mut Delivery, mx: &Mx) -> Attempt {
     match delivery.candidate(mx) {
         Candidate::Connect(attempt) => attempt,
-        Candidate::Skip(failure) => panic!("{failure}"),
+        Candidate::Skip(result) => panic!("{result:?}"),
     }
+}
+
+/// The verdict on a session with a host that may be connected to.
+fn judged(delivery: &mut Delivery, mx: &Mx, session: Session) -> Verdict {
+    let attempt = connect(delivery, mx);
+    delivery.judge(attempt, session)
 }
 
 fn skip(delivery: &mut Delivery, mx: &Mx) -> FailureKind {
     match delivery.candidate(mx) {
         Candidate::Connect(attempt) => panic!("{attempt:?}"),
-        Candidate::Skip(failure) => failure.kind(),
+        Candidate::Skip(result) => result.failure().expect("a reason").kind(),
     }
 }
 
-fn verified(name: &str) -> MxVerified {
-    MxVerified::assertion(&DnsName::parse(name).unwrap())
+fn verified(name: &str) -> Session {
+    Session::Verified(MxVerified::assertion(&DnsName::parse(name).unwrap()))
 }
 
 fn servfail() {
@@ -213,9 +221,9 @@ fn none_and_no_record() {
     let run = look(holding(Mode::None), &TxtAnswer::Absent(60), &fails(), LATER);
     assert_eq!((run.outcome.status(), mode(&run)), (Status::Held, Some(Mode::None)));
     let mut delivery = delivery(&run.outcome);
-    let attempt = connect(&mut delivery, &Mx::parse("mx.example.net"));
-    let verdict = attempt.no_starttls(&mut delivery);
-    assert_eq!((verdict.is_refused(), verdict.failure()), (false, None));
+    let verdict = judged(&mut delivery, &Mx::parse("mx.example.net"), Session::NoStarttls);
+    let count = verdict.result().count();
+    assert_eq!((verdict.is_refused(), count), (false, SessionCount::NotCounted));
 }
 
 fn replaced_by_none() {
@@ -231,8 +239,8 @@ fn first_fetch_fails() {
     assert_eq!(reported, Some(ResultType::StsPolicyFetchError));
     assert!(run.outcome.is_reportable());
     let mut delivery = delivery(&run.outcome);
-    let attempt = connect(&mut delivery, &Mx::parse("mx.example.net"));
-    assert!(!attempt.no_starttls(&mut delivery).is_refused());
+    let session = Session::NoStarttls;
+    assert!(!judged(&mut delivery, &Mx::parse("mx.example.net"), session).is_refused());
     let again = look(keep(run.outcome), &id("1"), &fails(), NOW + 299);
     assert!(again.asked_https.is_empty());
 }
@@ -263,16 +271,16 @@ fn max_age_0() {
 fn the_next_mx_matches() {
     let mut delivery = delivery(&outcome(Mode::Enforce));
     assert_eq!(skip(&mut delivery, &Mx::parse("mx.example.net")), FailureKind::MxMismatch);
-    let attempt = connect(&mut delivery, &Mx::parse("mx.example.com"));
-    assert!(!attempt.tls_verified(verified("mx.example.com"), &mut delivery).is_refused());
+    let session = verified("mx.example.com");
+    assert!(!judged(&mut delivery, &Mx::parse("mx.example.com"), session).is_refused());
 }
 
 /// Every candidate fails: what is left to do.
 fn all_fail(outcome: &Outcome) -> Retry {
     let mut delivery = delivery(outcome);
     assert_eq!(skip(&mut delivery, &Mx::parse("mx.example.net")), FailureKind::MxMismatch);
-    let attempt = connect(&mut delivery, &Mx::parse("mx.example.com"));
-    assert!(attempt.no_starttls(&mut delivery).is_refused());
+    let session = Session::NoStarttls;
+    assert!(judged(&mut delivery, &Mx::parse("mx.example.com"), session).is_refused());
     match delivery.conclude() {
         Conclusion::Retry(retry) => retry,
         other => panic!("{other:?}"),
@@ -281,36 +289,37 @@ fn all_fail(outcome: &Outcome) -> Retry {
 
 fn all_fail_is_transient() {
     let outcome = outcome(Mode::Enforce);
-    assert!(outcome.bounce_token().is_none());
     let run = look(keep(outcome.clone()), &id("1"), &fails(), LATER + 600);
     assert_eq!(run.outcome.status(), Status::Confirmed);
-    assert!(run.outcome.bounce_token().is_none(), "it is no lookup of the gate");
+    let now = at(LATER + 600);
+    let (_, gate) = all_fail(&outcome).recheck(keep(outcome.clone()), Limits::default(), now);
+    assert!(gate.permit(&run.outcome, now).is_none(), "it is no lookup of the gate");
     assert_eq!(all_fail(&outcome).domain(), &domain());
 }
 
 fn all_fail_and_there_is_a_new_policy() {
     let outcome = outcome(Mode::Enforce);
-    let lookup = all_fail(&outcome).recheck(keep(outcome));
+    let retry = all_fail(&outcome);
     let text = script::policy_text("enforce", WEEK).replace("example.com", "example.net");
-    let run = script::run(lookup, &id("2"), &HttpsAnswer::policy(&text), true, at(LATER + 600));
-    assert_eq!(run.outcome.status(), Status::Found);
-    assert!(run.outcome.bounce_token().is_none());
+    let (https, now) = (HttpsAnswer::policy(&text), at(LATER + 600));
+    let (run, token) = script::gate(retry, keep(outcome), &id("2"), &https, now);
+    assert_eq!((run.outcome.status(), token.is_some()), (Status::Found, false));
     let mut again = delivery(&run.outcome);
-    let attempt = connect(&mut again, &Mx::parse("mx.example.net"));
-    assert!(!attempt.tls_verified(verified("mx.example.net"), &mut again).is_refused());
+    let session = verified("mx.example.net");
+    assert!(!judged(&mut again, &Mx::parse("mx.example.net"), session).is_refused());
 }
 
 fn the_end_of_the_queue() {
     let outcome = outcome(Mode::Enforce);
-    let lookup = all_fail(&outcome).recheck(keep(outcome));
-    let run = script::run(lookup, &id("1"), &fails(), true, at(LATER + 600));
-    assert_eq!(run.outcome.bounce_token().map(|token| token.domain().clone()), Some(domain()));
+    let retry = all_fail(&outcome);
+    let (_, token) = script::gate(retry, keep(outcome), &id("1"), &fails(), at(LATER + 600));
+    assert_eq!(token.map(|token| token.domain().clone()), Some(domain()));
 }
 
 fn testing_and_a_foreign_mx() {
     let mut delivery = delivery(&outcome(Mode::Testing));
-    let attempt = connect(&mut delivery, &Mx::parse("mx.example.net"));
-    let verdict = attempt.tls_verified(verified("mx.example.net"), &mut delivery);
+    let session = verified("mx.example.net");
+    let verdict = judged(&mut delivery, &Mx::parse("mx.example.net"), session);
     assert!(!verdict.is_refused());
     let failure = verdict.failure().expect("it is reported");
     assert_eq!(failure.result_type(), Some(ResultType::ValidationFailure));
@@ -323,21 +332,23 @@ fn mode_none() {
     assert!(run.outcome.alert(at(LATER)).is_none());
     assert!(!run.outcome.is_reportable());
     let mut delivery = delivery(&run.outcome);
-    let attempt = connect(&mut delivery, &Mx::parse("mx.example.net"));
-    assert!(attempt.no_starttls(&mut delivery).failure().is_none());
+    let verdict = judged(&mut delivery, &Mx::parse("mx.example.net"), Session::NoStarttls);
+    assert_eq!(verdict.result().count(), SessionCount::NotCounted);
     assert!(matches!(delivery.conclude(), Conclusion::Open));
 }
 
 fn dane_fails() {
     let mx = Mx::parse("mx.example.com");
     let mut early = delivery(&outcome(Mode::Enforce));
-    let Candidate::Skip(failure) = early.candidate_with_dane(&mx, Dane::Failed) else {
+    let failed = || Dane::Failed(DaneFault::TlsaInvalid);
+    let Candidate::Skip(result) = early.candidate_with_dane(&mx, failed()) else {
         panic!("it has failed already")
     };
-    assert_eq!(failure.kind(), FailureKind::DaneFailed);
+    let kind = result.failure().map(mta_sts::delivery::Failure::kind);
+    assert_eq!(kind, Some(FailureKind::Dane(DaneFault::TlsaInvalid)));
     let mut late = delivery(&outcome(Mode::Enforce));
-    let attempt = connect(&mut late, &mx).with_dane(Dane::Failed);
-    assert!(attempt.tls_verified(verified("mx.example.com"), &mut late).is_refused());
+    let attempt = connect(&mut late, &mx).with_dane(failed());
+    assert!(late.judge(attempt, verified("mx.example.com")).is_refused());
 }
 
 fn smart_host() {
@@ -345,18 +356,25 @@ fn smart_host() {
     let relay = PolicyDomain::parse("relay.example.net").unwrap();
     let text = script::policy_text("enforce", WEEK).replace("mx.example.com", "relay.example.net");
     let https = HttpsAnswer::policy(&text);
-    let run = script::run(Lookup::new(relay.clone()), &id("1"), &https, true, at(NOW));
+    let run =
+        script::run(Lookup::new(relay.clone(), Held::Nothing), &id("1"), &https, true, at(NOW));
     assert_eq!(run.asked_txt, ["_mta-sts.relay.example.net"]);
     let mut delivery = delivery(&run.outcome);
     assert_eq!(delivery.domain(), Some(&relay));
     let attempt = connect(&mut delivery, &Mx::implicit(&relay));
-    assert!(!attempt.tls_verified(verified("relay.example.net"), &mut delivery).is_refused());
+    assert!(!delivery.judge(attempt, verified("relay.example.net")).is_refused());
 }
 
 fn subdomain() {
     let sub = PolicyDomain::parse("sub.example.com").unwrap();
     let txt = TxtAnswer::Absent(60);
-    let run = script::run(Lookup::new(sub), &txt, &serves(Mode::Enforce, DAY), true, at(NOW));
+    let run = script::run(
+        Lookup::new(sub, Held::Nothing),
+        &txt,
+        &serves(Mode::Enforce, DAY),
+        true,
+        at(NOW),
+    );
     assert_eq!(run.asked_txt, ["_mta-sts.sub.example.com"]);
     assert_eq!((run.asked_https.len(), mode(&run)), (0, None));
 }
@@ -364,8 +382,8 @@ fn subdomain() {
 fn address_literal() {
     assert!(PolicyDomain::parse("[192.0.2.1]").is_err());
     let mut delivery = Delivery::without_policy(Requirements::default());
-    let attempt = connect(&mut delivery, &Mx::parse("[192.0.2.1]"));
-    assert!(!attempt.no_starttls(&mut delivery).is_refused());
+    let session = Session::NoStarttls;
+    assert!(!judged(&mut delivery, &Mx::parse("[192.0.2.1]"), session).is_refused());
 }
 
 fn implicit_mx() {
@@ -380,7 +398,8 @@ fn implicit_mx() {
 fn null_mx() {
     for mode in [Mode::Enforce, Mode::Testing, Mode::None] {
         let mut delivery = delivery(&outcome(mode));
-        let Candidate::Skip(failure) = delivery.candidate(&Mx::parse(".")) else { panic!("no") };
+        let Candidate::Skip(result) = delivery.candidate(&Mx::parse(".")) else { panic!("no") };
+        let failure = result.failure().expect("a reason");
         assert_eq!((failure.kind(), failure.result_type()), (FailureKind::NullMx, None));
         assert!(matches!(delivery.conclude(), Conclusion::Open));
     }
@@ -391,9 +410,9 @@ fn mx_is_a_cname() {
     let mut delivery = delivery(&outcome(Mode::Enforce));
     let attempt = connect(&mut delivery, &Mx::parse("mx.example.com"));
     assert_eq!(attempt.host().map(DnsName::as_str), Some("mx.example.com"));
-    assert!(attempt.tls_verified(verified("host.example.net"), &mut delivery).is_refused());
-    let attempt = connect(&mut delivery, &Mx::parse("mx.example.com"));
-    assert!(!attempt.tls_verified(verified("mx.example.com"), &mut delivery).is_refused());
+    assert!(delivery.judge(attempt, verified("host.example.net")).is_refused());
+    let session = verified("mx.example.com");
+    assert!(!judged(&mut delivery, &Mx::parse("mx.example.com"), session).is_refused());
 }
 
 fn none_and_a_new_id_that_fails() {

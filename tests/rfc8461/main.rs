@@ -49,7 +49,7 @@ fn look(held: Held, txt: &TxtAnswer, https: &HttpsAnswer, now: u64) -> Run {
 }
 
 fn look_for(recheck: Recheck, held: Held, txt: &TxtAnswer, https: &HttpsAnswer, now: u64) -> Run {
-    script::run(Lookup::new(domain()).held(held).recheck(recheck), txt, https, true, at(now))
+    script::run(Lookup::new(domain(), held).recheck(recheck), txt, https, true, at(now))
 }
 
 /// A store that holds a policy of this mode for a week, fetched at [`NOW`] under the id `1`.

@@ -7,10 +7,10 @@ fn ok_tls_required_no_lifts_enforcement_and_keeps_the_report() {
     for event in EVENTS {
         let mut delivery = under(Some(Mode::Enforce), plain().with_tls_required_no(true));
         let refused = event == Event::ConnectionFailed;
-        assert_eq!(judge(&mut delivery, GOOD, Dane::NotKnown, event), (refused, event.kind()));
+        assert_eq!(judge(&mut delivery, GOOD, Said::NotKnown, event), (refused, event.kind()));
     }
     let mut delivery = under(Some(Mode::Enforce), plain().with_tls_required_no(true));
-    let foreign = judge(&mut delivery, FOREIGN, Dane::NotKnown, Event::Verified);
+    let foreign = judge(&mut delivery, FOREIGN, Said::NotKnown, Event::Verified);
     assert_eq!(foreign, (false, Some(FailureKind::MxMismatch)));
     assert_eq!(end(delivery), End::Open);
 }
@@ -19,7 +19,7 @@ fn ok_tls_required_no_lifts_enforcement_and_keeps_the_report() {
 fn err_requiretls_takes_precedence_over_tls_required_no() {
     let both = plain().with_tls_required_no(true).with_require_tls(true);
     let mut delivery = under(Some(Mode::Enforce), both);
-    assert!(judge(&mut delivery, GOOD, Dane::NotKnown, Event::NoStarttls).0);
+    assert!(judge(&mut delivery, GOOD, Said::NotKnown, Event::NoStarttls).0);
     assert_eq!(end(delivery), End::Retry);
 }
 
@@ -29,25 +29,25 @@ fn err_requiretls_wants_a_verified_host_that_something_vouches_for() {
     // Nothing vouches for the name.
     for mode in [Some(Mode::None), None] {
         let mut delivery = under(mode, requirements.clone());
-        let verdict = judge(&mut delivery, GOOD, Dane::Absent, Event::Verified);
+        let verdict = judge(&mut delivery, GOOD, Said::Absent, Event::Verified);
         assert_eq!(verdict, (true, Some(FailureKind::NotVouchedFor)));
         assert_eq!(end(delivery), End::LocalDemand);
         // A name that DNSSEC signs vouches for itself; the certificate is still demanded.
         let mut delivery = under(mode, requirements.clone()).with_secure_mx(true);
-        assert_eq!(judge(&mut delivery, GOOD, Dane::Absent, Event::Verified), (false, None));
-        assert!(judge(&mut delivery, GOOD, Dane::Absent, Event::Unverified).0);
+        assert_eq!(judge(&mut delivery, GOOD, Said::Absent, Event::Verified), (false, None));
+        assert!(judge(&mut delivery, GOOD, Said::Absent, Event::Unverified).0);
         let mut delivery = under(mode, requirements.clone());
-        assert!(!judge(&mut delivery, GOOD, Dane::Passed, Event::Unverified).0);
+        assert!(!judge(&mut delivery, GOOD, Said::Passed, Event::Unverified).0);
         assert_eq!(end(delivery), End::Open);
     }
     // A policy does, be it only in mode testing; its own failures are the sender's then.
     let mut delivery = under(Some(Mode::Testing), requirements.clone());
-    assert_eq!(judge(&mut delivery, GOOD, Dane::Absent, Event::Verified), (false, None));
-    assert!(judge(&mut delivery, GOOD, Dane::Absent, Event::Unverified).0);
+    assert_eq!(judge(&mut delivery, GOOD, Said::Absent, Event::Verified), (false, None));
+    assert!(judge(&mut delivery, GOOD, Said::Absent, Event::Unverified).0);
     assert_eq!(end(delivery), End::LocalDemand);
     // DANE may vouch for a name that no policy has.
     let mut delivery = under(Some(Mode::Testing), requirements);
-    let verdict = judge(&mut delivery, FOREIGN, Dane::Passed, Event::Unverified);
+    let verdict = judge(&mut delivery, FOREIGN, Said::Passed, Event::Unverified);
     assert_eq!(verdict, (false, Some(FailureKind::MxMismatch)));
 }
 
@@ -58,20 +58,20 @@ fn err_a_forced_demand_is_lowered_by_nothing() {
             for event in EVENTS {
                 let mut delivery = under(mode, requirements.clone());
                 let refused = event != Event::Verified;
-                let verdict = judge(&mut delivery, GOOD, Dane::Absent, event);
+                let verdict = judge(&mut delivery, GOOD, Said::Absent, event);
                 assert_eq!(verdict, (refused, event.kind()), "{event:?}");
                 let demanded = refused && event != Event::ConnectionFailed;
                 let expected = if demanded { End::LocalDemand } else { End::Open };
                 assert_eq!(end(delivery), expected);
             }
             let mut delivery = under(mode, requirements);
-            let verdict = judge(&mut delivery, FOREIGN, Dane::Absent, Event::Verified);
+            let verdict = judge(&mut delivery, FOREIGN, Said::Absent, Event::Verified);
             assert_eq!(verdict, (true, Some(FailureKind::NotVouchedFor)));
             // Nor does DANE lend another host the operator's trust: it speaks of certificates.
             let requirements = forced(&[GOOD]).with_dane_sufficient(true);
             let mut delivery = under(mode, requirements);
-            assert!(judge(&mut delivery, FOREIGN, Dane::Passed, Event::Verified).0);
-            assert!(!judge(&mut delivery, GOOD, Dane::Passed, Event::Unverified).0);
+            assert!(judge(&mut delivery, FOREIGN, Said::Passed, Event::Verified).0);
+            assert!(!judge(&mut delivery, GOOD, Said::Passed, Event::Unverified).0);
         }
     }
 }
@@ -79,13 +79,13 @@ fn err_a_forced_demand_is_lowered_by_nothing() {
 #[test]
 fn err_a_forced_demand_and_an_enforced_policy_must_both_allow_the_host() {
     let mut delivery = under(Some(Mode::Enforce), forced(&["*.example.net"]));
-    assert!(judge(&mut delivery, GOOD, Dane::Absent, Event::Verified).0);
+    assert!(judge(&mut delivery, GOOD, Said::Absent, Event::Verified).0);
     assert_eq!(end(delivery), End::LocalDemand, "the policy allows it");
     let mut delivery = under(Some(Mode::Enforce), forced(&["*.example.net"]));
-    assert!(judge(&mut delivery, FOREIGN, Dane::Absent, Event::Verified).0);
+    assert!(judge(&mut delivery, FOREIGN, Said::Absent, Event::Verified).0);
     assert_eq!(end(delivery), End::Retry, "the policy does not");
     let mut delivery = under(Some(Mode::Enforce), forced(&["*.example.com", "*.example.net"]));
-    assert!(!judge(&mut delivery, GOOD, Dane::Absent, Event::Verified).0);
+    assert!(!judge(&mut delivery, GOOD, Said::Absent, Event::Verified).0);
 }
 
 #[test]
@@ -98,6 +98,8 @@ fn err_forced_patterns_are_valid_and_not_none() {
 fn ok_an_operator_may_turn_the_policy_off() {
     let mut delivery = under(Some(Mode::Enforce), plain().with_demand(Demand::Off));
     assert!(delivery.policy().is_none());
-    assert_eq!(judge(&mut delivery, FOREIGN, Dane::NotKnown, Event::NoStarttls), (false, None));
+    let (refused, result) = judged(&mut delivery, FOREIGN, Said::NotKnown, Event::NoStarttls);
+    // As without a policy: the mail goes, and clear text is no success.
+    assert_eq!((refused, result.policy(), result.count()), (false, None, SessionCount::Failed));
     assert_eq!(end(delivery), End::Open);
 }

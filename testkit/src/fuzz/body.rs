@@ -3,9 +3,9 @@
 use std::ops::ControlFlow;
 
 use arbitrary::{Result, Unstructured};
-use mta_sts::lookup::{FetchPolicy, Head};
+use mta_sts::lookup::{AfterHead, AfterTxt, FetchPolicy, Head, Start};
 use mta_sts::{
-    FetchFailure, Limits, Lookup, Outcome, PolicyHostVerified, Problem, Profile, Status, Step,
+    FetchFailure, Held, Limits, Lookup, Outcome, PolicyHostVerified, Problem, Profile, Status,
     UnixTime,
 };
 
@@ -104,14 +104,13 @@ fn is_refused(head: Head<'_>, profile: Profile) -> bool {
 
 /// A lookup of which the body comes in these pieces.
 fn fetch(limits: Limits, head: Head<'_>, pieces: &[&[u8]]) -> Outcome {
-    let Step::QueryTxt(query) = Lookup::new(domain()).limits(limits).start(NOW) else {
-        panic!("nothing is known yet")
-    };
-    let Step::FetchPolicy(fetch) = query.answered([["v=STSv1; id=1;"]], 300, NOW) else {
+    let lookup = Lookup::new(domain(), Held::Nothing).limits(limits);
+    let Start::QueryTxt(query) = lookup.start(NOW) else { panic!("nothing is known yet") };
+    let AfterTxt::FetchPolicy(fetch) = query.answered([["v=STSv1; id=1;"]], 300, NOW) else {
         panic!("the id is new")
     };
-    let step = match responded(fetch, head) {
-        Step::ReadBody(mut body) => {
+    let store = match responded(fetch, head) {
+        AfterHead::ReadBody(mut body) => {
             let mut pieces = pieces.iter();
             if pieces.any(|piece| body.chunk(piece).is_break()) {
                 // Once over the limit it stays so, and takes no more memory.
@@ -119,14 +118,13 @@ fn fetch(limits: Limits, head: Head<'_>, pieces: &[&[u8]]) -> Outcome {
             }
             body.ended(NOW)
         }
-        step => step,
+        AfterHead::Store(store) => store,
     };
-    let Step::Store(store) = step else { panic!("what was learnt is stored") };
-    let Step::Done(outcome) = store.stored() else { panic!("it is the last step") };
-    outcome
+    let merged = store.entry().clone();
+    store.stored(merged)
 }
 
-fn responded(fetch: FetchPolicy, head: Head<'_>) -> Step {
+fn responded(fetch: FetchPolicy, head: Head<'_>) -> AfterHead {
     let verified = PolicyHostVerified::assertion(fetch.host());
     fetch.responded(verified, head, NOW)
 }

@@ -2,9 +2,13 @@
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 use mta_sts::delivery::{
-    Attempt, Candidate, Conclusion, Dane, Delivery, Demand, Failure, Mx, Requirements, Verdict,
+    Attempt, Candidate, Conclusion, Dane, DaneFault, Delivery, Demand, Failure, Mx, Require,
+    Requirements, Session, SessionCount, Verdict,
 };
-use mta_sts::{CertificateFault, DnsName, Lookup, MxVerified, Outcome, UnixTime};
+use mta_sts::{
+    CertificateFault, DaneVerified, DnsName, Held, Lookup, MxVerified, Outcome, TlsFailure,
+    UnixTime,
+};
 
 use crate::model::Mode;
 use crate::model::delivery::{self as model, Objections, Rules};
@@ -34,12 +38,47 @@ enum Event {
     NoStarttls,
     StarttlsRefused(u16),
     CertificateFailed(CertificateFault),
-    TlsFailed,
+    TlsFailed(TlsFailure),
     Unverified,
     Verified,
     VerifiedForAnother,
     ConnectionFailed,
+    /// The attempt is dropped without a verdict.
     GivenUp,
+    /// The attempt is judged on another delivery.
+    Mistaken,
+}
+
+/// What the driver says of DANE.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Arbitrary)]
+enum Said {
+    NotKnown,
+    Absent,
+    Passed,
+    PassedForAnother,
+    Failed(DaneFault),
+}
+
+impl Said {
+    fn dane(self, host: Option<&str>) -> Dane {
+        let verified = |name| DaneVerified::assertion(&DnsName::parse(name).expect("a name"));
+        match self {
+            Self::NotKnown => Dane::NotKnown,
+            Self::Absent => Dane::Absent,
+            Self::Passed => Dane::Passed(verified(host.unwrap_or("other.example"))),
+            Self::PassedForAnother => Dane::Passed(verified("other.example")),
+            Self::Failed(fault) => Dane::Failed(fault),
+        }
+    }
+
+    fn model(self, host: Option<&str>) -> model::Dane {
+        match self {
+            Self::NotKnown => model::Dane::NotKnown,
+            Self::Absent => model::Dane::Absent,
+            Self::Passed if host.is_some() => model::Dane::Passed,
+            Self::Passed | Self::PassedForAnother | Self::Failed(_) => model::Dane::Failed,
+        }
+    }
 }
 
 /// The rules of a delivery and what each of its candidates meets: every verdict and the conclusion
@@ -58,21 +97,23 @@ fn course(u: &mut Unstructured<'_>) -> Result<()> {
     let mut delivery =
         Delivery::new(&outcome, requirements(&rules)).with_secure_mx(rules.secure_mx);
     let mut objected = Objections::default();
+    let mut other = Delivery::new(&outcome, requirements(&rules));
     while !u.is_empty() {
         if u.ratio(1, 32)? {
-            let Candidate::Skip(failure) = delivery.candidate(&Mx::Null) else {
+            let Candidate::Skip(result) = delivery.candidate(&Mx::Null) else {
                 panic!("the null MX takes no mail")
             };
-            assert_eq!(failure.enhanced_status(), None);
+            assert_eq!(result.failure().and_then(Failure::enhanced_status), None);
+            assert_eq!(result.count(), SessionCount::NotCounted);
             continue;
         }
         let mx = Mx::parse(u.choose(&NAMES)?);
-        let (before, after, event): (Dane, Dane, Event) = u.arbitrary()?;
-        let objections = candidate(&rules, &mut delivery, &mx, (before, after), event);
+        let (before, after, event): (Said, Said, Event) = u.arbitrary()?;
+        let deliveries = (&mut delivery, &mut other);
+        let objections = candidate(&rules, deliveries, &mx, (before, after), event);
         objected.policy |= objections.policy;
         objected.sender |= objections.sender;
     }
-    assert!(outcome.bounce_token().is_none(), "only the gate's own lookup gives it");
     match (delivery.conclude(), objected) {
         (Conclusion::Retry(retry), Objections { policy: true, .. }) => {
             assert_eq!(retry.domain(), &domain());
@@ -87,9 +128,9 @@ fn course(u: &mut Unstructured<'_>) -> Result<()> {
 /// One candidate; what the model says that the conclusion must know of it.
 fn candidate(
     rules: &Rules,
-    delivery: &mut Delivery,
+    (delivery, other): (&mut Delivery, &mut Delivery),
     mx: &Mx,
-    (before, after): (Dane, Dane),
+    (before, after): (Said, Said),
     event: Event,
 ) -> Objections {
     let host = match mx {
@@ -97,33 +138,54 @@ fn candidate(
         _ => None,
     };
     // DANE of which nothing is known yet may still vouch for the host.
-    let hope = if before == Dane::NotKnown { Dane::Passed } else { before };
-    let beforehand = rules.objections(host, dane(hope), true, true);
+    let hope = if before == Said::NotKnown { model::Dane::Passed } else { before.model(host) };
+    let beforehand = rules.objections(host, hope, true, true);
     let context = || format!("{mx:?} {before:?} {after:?} {event:?} under {rules:?}");
-    let attempt = match delivery.candidate_with_dane(mx, before) {
-        Candidate::Skip(failure) => {
+    let attempt = match delivery.candidate_with_dane(mx, before.dane(host)) {
+        Candidate::Skip(result) => {
             assert!(beforehand.any(), "{}", context());
-            assert_eq!(failure.enhanced_status(), Some("4.7.5"));
+            assert_eq!(result.failure().and_then(Failure::enhanced_status), Some("4.7.5"));
             return beforehand;
         }
         Candidate::Connect(attempt) => attempt,
     };
     assert!(!beforehand.any(), "{}", context());
     assert_eq!(attempt.host().map(DnsName::as_str), host);
-    let Some(verdict) = event.happens(attempt.with_dane(after), delivery) else {
-        return Objections::default();
+    let attempt = attempt.with_dane(after.dane(host));
+    let Some(session) = event.session(&attempt) else {
+        if event == Event::Mistaken {
+            let verdict = other.judge(attempt, Session::NotReached);
+            assert!(verdict.is_refused(), "{}", context());
+            assert_eq!(verdict.result().count(), SessionCount::NotCounted);
+        }
+        // An attempt without a verdict counts as refused by all that could have refused it.
+        return rules.could_object();
     };
+    let verdict = delivery.judge(attempt, session);
     if event == Event::ConnectionFailed {
         assert!(verdict.is_refused());
+        assert_eq!(verdict.result().count(), SessionCount::NotCounted);
         return Objections::default();
     }
     let verified = event == Event::Verified && host.is_some();
-    let objections = rules.objections(host, dane(after), event.has_tls(), verified);
+    let objections = rules.objections(host, after.model(host), event.has_tls(), verified);
     assert_eq!(verdict.is_refused(), objections.any(), "{}", context());
     // What is refused is transient and says so; what is delivered is at most reported.
     let status = verdict.failure().and_then(Failure::enhanced_status);
     assert_eq!(status.is_some(), verdict.is_refused());
+    // A session in clear text is never a success.
+    let is_success = verdict.result().count() == SessionCount::Succeeded;
+    assert!(!is_success || event.has_tls(), "{}", context());
+    assert!(!(is_success && verdict.is_refused()), "{}", context());
+    check_verdict(&verdict);
     objections
+}
+
+fn check_verdict(verdict: &Verdict) {
+    if let Some(failure) = verdict.failure() {
+        assert_eq!(failure.host(), verdict.result().host());
+        assert!(!failure.reason_code().is_empty() && !failure.to_string().is_empty());
+    }
 }
 
 impl Event {
@@ -132,33 +194,22 @@ impl Event {
         matches!(self, CertificateFailed(_) | Unverified | Verified | VerifiedForAnother)
     }
 
-    fn happens(self, attempt: Attempt, delivery: &mut Delivery) -> Option<Verdict> {
+    fn session(self, attempt: &Attempt) -> Option<Session> {
         let other = || DnsName::parse("other.example").expect("a name");
         Some(match self {
-            Self::NoStarttls => attempt.no_starttls(delivery),
-            Self::StarttlsRefused(code) => attempt.starttls_refused(code, delivery),
-            Self::CertificateFailed(fault) => attempt.certificate_failed(fault, delivery),
-            Self::TlsFailed => attempt.tls_failed(delivery),
-            Self::Unverified => attempt.tls_unverified(delivery),
+            Self::NoStarttls => Session::NoStarttls,
+            Self::StarttlsRefused(code) => Session::StarttlsRefused(code),
+            Self::CertificateFailed(fault) => Session::CertificateInvalid(fault),
+            Self::TlsFailed(failure) => Session::TlsFailed(failure),
+            Self::Unverified => Session::Unverified,
             Self::Verified => {
                 let name = attempt.host().cloned().unwrap_or_else(other);
-                attempt.tls_verified(MxVerified::assertion(&name), delivery)
+                Session::Verified(MxVerified::assertion(&name))
             }
-            Self::VerifiedForAnother => {
-                attempt.tls_verified(MxVerified::assertion(&other()), delivery)
-            }
-            Self::ConnectionFailed => attempt.connection_failed(delivery),
-            Self::GivenUp => return None,
+            Self::VerifiedForAnother => Session::Verified(MxVerified::assertion(&other())),
+            Self::ConnectionFailed => Session::NotReached,
+            Self::GivenUp | Self::Mistaken => return None,
         })
-    }
-}
-
-const fn dane(dane: Dane) -> model::Dane {
-    match dane {
-        Dane::NotKnown => model::Dane::NotKnown,
-        Dane::Absent => model::Dane::Absent,
-        Dane::Passed => model::Dane::Passed,
-        Dane::Failed => model::Dane::Failed,
     }
 }
 
@@ -175,10 +226,24 @@ fn rules(u: &mut Unstructured<'_>) -> Result<Rules> {
         tls_required_no: u.ratio(1, 4)?,
         dane_suffices: u.ratio(1, 2)?,
         secure_mx: u.ratio(1, 4)?,
+        require: if u.ratio(1, 4)? { Some(u.arbitrary::<Require>()?).map(required) } else { None },
     })
 }
 
+const fn required(require: Require) -> model::Require {
+    match require {
+        Require::Sts => model::Require::Sts,
+        Require::Dane => model::Require::Dane,
+        Require::Any => model::Require::Any,
+    }
+}
+
 fn requirements(rules: &Rules) -> Requirements {
+    let require = rules.require.map(|require| match require {
+        model::Require::Sts => Require::Sts,
+        model::Require::Dane => Require::Dane,
+        model::Require::Any => Require::Any,
+    });
     let demand = rules.demanded.as_ref().map(|patterns| {
         Demand::forced(patterns.iter().map(String::as_str)).expect("valid patterns")
     });
@@ -187,6 +252,7 @@ fn requirements(rules: &Rules) -> Requirements {
         .with_tls_required_no(rules.tls_required_no)
         .with_dane_sufficient(rules.dane_suffices)
         .with_demand(demand.unwrap_or_default())
+        .with_require(require)
 }
 
 /// What a lookup finds that fetches the policy; one of mode none may as well be none at all.
@@ -203,5 +269,6 @@ fn outcome(rules: &Rules, is_published: bool) -> Outcome {
     } else {
         TxtAnswer::id("1", 60)
     };
-    run(Lookup::new(domain()), &answer, &HttpsAnswer::policy(&text), true, NOW).outcome
+    run(Lookup::new(domain(), Held::Nothing), &answer, &HttpsAnswer::policy(&text), true, NOW)
+        .outcome
 }

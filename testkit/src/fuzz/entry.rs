@@ -50,7 +50,7 @@ fn read(bytes: &[u8]) -> Option<Entry> {
         }
     };
     assert_eq!(entry.to_bytes(), bytes, "written as it was read");
-    assert!(bytes.len() <= 67_000);
+    assert!(bytes.len() <= 2 * 65_536 + 1_000);
     Some(entry)
 }
 
@@ -59,7 +59,7 @@ fn sealed(fields: &[u8]) -> Vec<u8> {
     let domain = domain();
     let name = domain.as_str().as_bytes();
     let length = u8::try_from(name.len()).expect("a name is short");
-    let mut bytes = [MARK, &[1, length], name, fields].concat();
+    let mut bytes = [MARK, &[2, length], name, fields].concat();
     let octets = bytes.len();
     // As many zeros as make whole words, and at least one.
     let filled = bytes.iter().copied().chain(std::iter::repeat_n(0, 8 - octets % 8));
@@ -102,17 +102,30 @@ fn later_stays(a: &Entry, b: &Entry) {
     assert_eq!(joined.generation(), a.generation().max(b.generation()));
 }
 
-/// On whatever clock: a policy is applied exactly until it expires, and the answer from memory
-/// never has more than the entry.
+/// On whatever clock: a policy is applied exactly until it expires, it never lives longer than its
+/// `max_age`, and the answer from memory never has more than the entry.
 fn times(entry: &Entry) {
     let held = entry.stored_policy();
-    let expires = held.map_or(UnixTime::EPOCH, mta_sts::HeldPolicy::expires_at);
-    for now in [UnixTime::EPOCH, expires.minus_secs(1), expires, UnixTime::from_secs(u64::MAX)] {
-        assert_eq!(entry.policy(now), held.filter(|_| now < expires));
+    let fetched_at = held.map_or(UnixTime::EPOCH, mta_sts::HeldPolicy::fetched_at);
+    let max_age = held.map_or(0, |held| u64::from(held.policy().max_age().as_secs()));
+    let ends = [fetched_at.plus_secs(max_age.saturating_sub(1)), fetched_at.plus_secs(max_age)];
+    for now in [UnixTime::EPOCH, fetched_at, ends[0], ends[1], UnixTime::LATEST] {
+        let left = held.map_or(0, |held| held.expires_in(now).as_secs());
+        assert!(left <= max_age);
+        assert_eq!(entry.policy(now), held.filter(|_| left > 0));
         if let Some(decision) = entry.decide(&domain(), now) {
             assert_eq!(decision.policy(), entry.policy(now));
         }
         assert!(!(entry.is_disposable(now) && entry.policy(now).is_some()));
-        assert!(entry.backing_off(now).all(|(_, until)| until > now));
+        assert!(entry.backing_off(now).all(|(_, until)| until > now || now == UnixTime::LATEST));
+        // Read at this time it lives for one `max_age` from then and no longer, and whatever it
+        // waits for is no further away than its longest.
+        let mut read = entry.clone();
+        read.touch(now);
+        assert_eq!(read.policy(now).is_some(), entry.policy(now).is_some());
+        let end = now.plus_secs(max_age + 121);
+        assert!(end == UnixTime::LATEST || read.policy(end).is_none());
+        assert!(read.backing_off(now).all(|(_, until)| until.secs_since(now) <= 3_600 + 120));
+        assert!(read.last_used() <= now.plus_secs(120));
     }
 }

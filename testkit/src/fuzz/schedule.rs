@@ -162,7 +162,7 @@ impl Sender {
             Reply::Nothing => (TxtAnswer::Absent(300), HttpsAnswer::Failed(FetchFailure::Timeout)),
             Reply::Silence => (TxtAnswer::silence(), HttpsAnswer::Failed(FetchFailure::Timeout)),
         };
-        let lookup = Lookup::new(of.clone()).held(held).recheck(how);
+        let lookup = Lookup::new(of.clone(), held).recheck(how);
         run(lookup, &txt, &https, true, self.now).outcome
     }
 
@@ -275,7 +275,7 @@ impl Sender {
         let now = self.now;
         for (of, entry) in &self.store {
             let Some(held) = entry.stored_policy() else { continue };
-            if now >= held.expires_at().plus_secs(30 * DAY) {
+            if now >= held.expires_at(now).plus_secs(30 * DAY) {
                 self.forgotten.push(of.clone());
             }
             let lives = u64::from(held.policy().max_age().as_secs()) >= HOUR;
@@ -294,7 +294,7 @@ impl Sender {
         let refreshed_before = |held: &Entry| {
             held.policy(begin).is_some_and(|held| {
                 u64::from(held.policy().max_age().as_secs()) >= DAY
-                    && held.expires_at() > begin.plus_secs(2 * DAY)
+                    && held.expires_at(begin) > begin.plus_secs(2 * DAY)
             }) && begin.secs_since(held.last_used()) < 28 * DAY
         };
         let wanted = self.store.iter().filter(|(of, held)| {

@@ -34,6 +34,19 @@ pub struct Rules {
     pub dane_suffices: bool,
     /// The names of the candidates are secure.
     pub secure_mx: bool,
+    /// The protection that the operator demands.
+    pub require: Option<Require>,
+}
+
+/// A protection that an operator demands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Require {
+    /// An enforcing policy: the published one, or the operator's patterns.
+    Sts,
+    /// DANE.
+    Dane,
+    /// Either.
+    Any,
 }
 
 /// Who objects to a candidate.
@@ -72,12 +85,32 @@ impl Rules {
         let dane_fails = dane == Dane::Failed || (dane == Dane::Passed && !tls);
         let excused = self.dane_suffices && dane_ok;
         // RFC 8689 §4.1: REQUIRETLS takes precedence over TLS-Required: No.
-        let enforced = self.mode == Mode::Enforce && (!self.tls_required_no || self.require_tls);
+        let enforced = self.is_enforced();
         let policy = enforced && !(matches(&self.patterns) && verified) && !excused;
         let operator = self.demanded.is_some() && !(is_demanded && (verified || excused));
         // RFC 8689 §4.2.1: verified by PKIX under a name that something vouches for, or by DANE.
         let named = is_published || is_demanded || self.secure_mx;
         let require_tls = self.require_tls && !(named && verified) && !dane_ok;
-        Objections { policy, sender: operator || require_tls || dane_fails }
+        let sts = enforced || self.demanded.is_some();
+        let protected = match self.require {
+            None => true,
+            Some(Require::Sts) => sts,
+            Some(Require::Dane) => dane_ok,
+            Some(Require::Any) => sts || dane_ok,
+        };
+        Objections { policy, sender: operator || require_tls || dane_fails || !protected }
+    }
+
+    /// Whether the published policy is enforced. Neither an operator's demand for protection nor
+    /// REQUIRETLS is lifted by the header field of a mail.
+    const fn is_enforced(&self) -> bool {
+        let is_lifted = self.tls_required_no && !self.require_tls && self.require.is_none();
+        matches!(self.mode, Mode::Enforce) && !is_lifted
+    }
+
+    /// Who could object to a candidate of which nothing is known.
+    pub const fn could_object(&self) -> Objections {
+        let sender = self.demanded.is_some() || self.require_tls || self.require.is_some();
+        Objections { policy: self.is_enforced(), sender }
     }
 }

@@ -20,7 +20,8 @@ impl Sender {
         refused: Option<&Refused>,
     ) -> Verdict {
         // A store that failed is not an empty store, but nothing of it is known.
-        let known = if world.readable { self.clone() } else { Self::default() };
+        let mut known = if world.readable { self.clone() } else { Self::default() };
+        known.anchor(now);
         let mut next = known.clone();
 
         // RFC 8461 §5.1 step 1: "a cached policy whose time-since-fetch has not exceeded its
@@ -77,8 +78,7 @@ impl Sender {
             next.generation += 1;
         }
         if let Some(policy) = &fetched {
-            // A success ends the row of failures of its id.
-            next.failures.retain(|failure| failure.id != policy.id);
+            next.succeed(&policy.id);
         }
 
         // The memory: an id is worth remembering only where it confirms what is held.
@@ -151,15 +151,7 @@ impl Sender {
             };
 
         let persisted = world.writable || store == Store::Keep;
-        if world.writable {
-            if world.readable {
-                *self = next;
-            } else {
-                self.merge_blind(next, asks_txt, store);
-            }
-        }
-
-        Verdict {
+        let mut verdict = Verdict {
             asks_txt,
             asks_https: fetch.is_some(),
             status,
@@ -171,7 +163,53 @@ impl Sender {
             remembers_failure,
             permits_bounce,
             persisted,
+        };
+        if world.writable && world.readable && asks_txt {
+            *self = next;
+        } else if world.writable && !world.readable {
+            self.merge_blind(next, asks_txt, store);
+            let refused = refused.filter(|_| recheck == Recheck::Always);
+            self.look_again(now, &answer, refused, &mut verdict);
         }
+        verdict
+    }
+
+    /// A lookup that could not read its store, but write to it, learns by the write what is there.
+    /// It found nothing itself: what the store holds applies.
+    fn look_again(
+        &self,
+        now: u64,
+        answer: &Answer,
+        refused: Option<&Refused>,
+        verdict: &mut Verdict,
+    ) {
+        let Some(policy) = self.policy.as_ref().filter(|policy| policy.unexpired(now)) else {
+            return;
+        };
+        if verdict.status == Status::Found {
+            return;
+        }
+        let applied = Applied {
+            from: Source::Held,
+            mode: policy.mode,
+            text: policy.text.clone(),
+            id: policy.id.clone(),
+            generation: self.generation,
+        };
+        let is_same_id = matches!(answer, Answer::Id(id) if *id == policy.id);
+        let is_unread = matches!(answer, Answer::Id(id) if *id != policy.id);
+        // Its own fetch of that id has failed, so that it remembers nothing of it.
+        let is_confirmed = is_same_id && verdict.remembers_txt == RemembersTxt::SameId;
+        verdict.status = if is_confirmed { Status::Confirmed } else { Status::Held };
+        if is_confirmed {
+            verdict.problem = None;
+        }
+        verdict.permits_bounce = *answer != Answer::Silence
+            && !is_unread
+            && (!is_same_id || is_confirmed)
+            && policy.mode == Mode::Enforce
+            && refused.is_some_and(|refused| *refused == applied.refused());
+        verdict.policy = Some(applied);
     }
 }
 
@@ -214,6 +252,7 @@ fn fetched_policy(id: &str, now: u64, https: &Https) -> Option<Policy> {
         id: id.to_owned(),
         fetched_at: now,
         max_age: (*max_age).min(MAX_AGE_LIMIT),
+        seen_ahead_at: None,
     })
 }
 

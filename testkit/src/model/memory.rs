@@ -1,11 +1,40 @@
 //! What a sender remembers beside its policy, and for how long.
 
 use super::{
-    BACKOFF_MAX, BACKOFF_MIN, BURST, CONFIRMED_MAX, FAILURES, Failure, INTERVAL, NEGATIVE_MAX,
-    NO_ANSWER, Problem, Remembered, Sender, Store, TXT_MIN, Txt,
+    BACKOFF_MAX, BACKOFF_MIN, BURST, CLOCK_TOLERANCE, CONFIRMED_MAX, FAILURES, FORGOTTEN_AFTER,
+    Failure, INTERVAL, NEGATIVE_MAX, NO_ANSWER, Problem, Remembered, Sender, Store, TXT_MIN, Txt,
 };
 
 impl Sender {
+    /// Puts what a clock that ran ahead has stamped at the present: debts at their largest, a policy
+    /// as seen now.
+    pub(super) fn anchor(&mut self, now: u64) {
+        if is_astray(now, self.full_at, BURST * INTERVAL) {
+            self.full_at = now + BURST * INTERVAL;
+            self.restarts += 1;
+        }
+        let astray: Vec<Failure> = self
+            .failures
+            .iter()
+            .filter(|failure| is_astray(now, failure.not_before, BACKOFF_MAX))
+            .cloned()
+            .collect();
+        for failure in astray {
+            self.note(Failure { not_before: now + BACKOFF_MAX, ..failure });
+        }
+        if let Some(policy) = &mut self.policy {
+            let is_seen = policy.seen_ahead_at.is_some_and(|seen| seen <= now + CLOCK_TOLERANCE);
+            if policy.is_ahead(now) && !is_seen {
+                policy.seen_ahead_at = Some(now);
+            }
+            if policy.is_ahead(now) && !policy.unexpired(now) {
+                policy.fetched_at = policy.lives_from(now);
+                policy.seen_ahead_at = None;
+                self.generation += 1;
+            }
+        }
+    }
+
     /// The remembered TXT outcome, if it is within its time and still means something.
     pub(super) fn remembered(&self, now: u64, held_id: Option<&str>) -> Option<Remembered> {
         let (memory, until) = self.memory.clone()?;
@@ -15,54 +44,58 @@ impl Sender {
             Remembered::Absent | Remembered::Malformed => NEGATIVE_MAX,
             Remembered::NoAnswer => NO_ANSWER,
         };
-        is_waiting(now, until, longest).then_some(memory)
+        (now < until && !is_astray(now, until, longest)).then_some(memory)
     }
 
     /// Why the policy for this id must not be fetched now.
     pub(super) fn hindrance(&self, now: u64, id: &str) -> Option<Problem> {
         let failure = self.failures.iter().find(|failure| failure.id == id);
-        if failure.is_some_and(|failure| is_waiting(now, failure.not_before, BACKOFF_MAX)) {
+        if failure.is_some_and(|failure| now < failure.not_before) {
             return Some(Problem::BackingOff);
         }
         // One more fetch must leave the bucket within its burst.
-        (self.busy_until(now) - now + INTERVAL > BURST * INTERVAL).then_some(Problem::FetchLimited)
-    }
-
-    /// When the budget is whole again; one that lies too far away is whole now.
-    fn busy_until(&self, now: u64) -> u64 {
-        if is_waiting(now, self.full_at, BURST * INTERVAL) { self.full_at } else { now }
+        let debt = self.full_at.saturating_sub(now);
+        (debt + INTERVAL > BURST * INTERVAL).then_some(Problem::FetchLimited)
     }
 
     /// Takes one fetch from the budget.
     pub(super) fn spend(&mut self, now: u64) {
-        self.full_at = self.busy_until(now).saturating_add(INTERVAL);
+        self.full_at = self.full_at.max(now).saturating_add(INTERVAL);
     }
 
-    /// Remembers a failure of this id, at the cost of the oldest.
+    /// Remembers a failure of this id, at the cost of the oldest. One that comes a day after the end
+    /// of the last wait is a first one.
     pub(super) fn fail(&mut self, now: u64, id: &str) {
         let before = self.failures.iter().find(|failure| failure.id == id);
-        let count = before.map_or(0, |failure| failure.count) + 1;
+        let recent =
+            before.filter(|before| now.saturating_sub(before.not_before) < FORGOTTEN_AFTER);
+        let count = recent.map_or(0, |failure| failure.count) + 1;
         let mut wait = BACKOFF_MIN;
         for _ in 1..count {
             wait = (wait * 2).min(BACKOFF_MAX);
         }
-        self.failures.retain(|failure| failure.id != id);
-        self.failures.push(Failure {
-            id: id.to_owned(),
-            count,
-            not_before: now.saturating_add(wait),
-        });
-        while self.failures.len() > FAILURES {
-            self.failures.remove(0);
+        self.note(Failure { id: id.to_owned(), count, not_before: now.saturating_add(wait) });
+    }
+
+    /// Ends the row of failures of this id. That it ended is remembered like a failure.
+    pub(super) fn succeed(&mut self, id: &str) {
+        if self.failures.iter().any(|failure| failure.id == id) {
+            self.note(Failure { id: id.to_owned(), count: 0, not_before: 0 });
         }
     }
 
-    /// What the store makes of an entry that was written without having read the one before: the
-    /// later fetch rules, and neither a negative nor a failure displaces a policy.
+    fn note(&mut self, note: Failure) {
+        self.failures.retain(|failure| failure.id != note.id);
+        self.failures.push(note);
+        let surplus = self.failures.len().saturating_sub(FAILURES);
+        self.failures.drain(..surplus);
+    }
+
+    /// What the store makes of an entry that was written without having read the one before, by a
+    /// clock that is not behind: the later fetch rules, and neither a negative nor a failure
+    /// displaces a policy. Of two notes the later one stays.
     pub(super) fn merge_blind(&mut self, blind: Self, asks_txt: bool, store: Store) {
-        let stored_at = self.policy.as_ref().map(|policy| policy.fetched_at);
-        let blind_at = blind.policy.as_ref().map(|policy| policy.fetched_at);
-        if store == Store::Put && blind_at >= stored_at {
+        if store == Store::Put {
             self.policy = blind.policy;
             self.generation += 1;
         }
@@ -70,17 +103,10 @@ impl Sender {
             self.memory = blind.memory;
         }
         for failure in blind.failures {
-            let before = self.failures.iter().find(|before| before.id == failure.id).cloned();
-            self.failures.retain(|before| before.id != failure.id);
-            self.failures.push(match before {
-                Some(before) if before.not_before > failure.not_before => before,
-                _ => failure,
-            });
+            self.note(failure);
         }
-        while self.failures.len() > FAILURES {
-            self.failures.remove(0);
-        }
-        self.full_at = self.full_at.max(blind.full_at);
+        let budgets = [(self.restarts, self.full_at), (blind.restarts, blind.full_at)];
+        (self.restarts, self.full_at) = budgets.into_iter().max().expect("two");
     }
 }
 
@@ -97,8 +123,8 @@ pub(super) fn remember(txt: &Txt, now: u64) -> (Remembered, u64) {
     (outcome, now.saturating_add(seconds))
 }
 
-/// Whether `until` is still to come. One further away than it can have been set is over: the clock
-/// has jumped back.
-fn is_waiting(now: u64, until: u64, longest: u64) -> bool {
-    now < until && until - now <= longest
+/// Whether `until` is further away than it can have been set, and than clocks may differ: the clock
+/// that set it was wrong, or this one is.
+const fn is_astray(now: u64, until: u64, longest: u64) -> bool {
+    until.saturating_sub(now) > longest + CLOCK_TOLERANCE
 }

@@ -1,8 +1,9 @@
 //! Courses of lookups, told in the words of the reference model and run by the real machine.
 
-use mta_sts::{Entry, Held, Lookup, PolicyDomain, Recheck, UnixTime};
+use mta_sts::delivery::Retry;
+use mta_sts::{BounceToken, Entry, Held, Limits, Lookup, PolicyDomain, Recheck, Step, UnixTime};
 
-use super::{HttpsAnswer, Run, TxtAnswer, policy_text, run};
+use super::{HttpsAnswer, Run, TxtAnswer, drive, policy_text};
 use crate::model;
 
 /// One lookup of a course: when it is made, how, and all that it would meet.
@@ -114,10 +115,10 @@ impl Client {
         self.entry.as_ref()
     }
 
-    /// What the store says: `readable` if it does not fail.
+    /// The answer of the store: `readable` if it does not fail.
     pub fn held(&self, readable: bool) -> Held {
         match &self.entry {
-            _ if !readable => Held::Unreadable,
+            _ if !readable => Held::Unreadable { notes: None },
             None => Held::Nothing,
             Some(entry) => Held::Entry(entry.clone()),
         }
@@ -128,38 +129,59 @@ impl Client {
     /// # Panics
     /// If the machine asks for the storing of another domain's entry.
     pub fn turn(&mut self, turn: &Turn) -> Run {
-        let https = HttpsAnswer::from(&turn.world.https);
-        let lookup = Lookup::new(self.domain.clone()).recheck(turn.recheck.into());
-        self.turn_with(lookup, turn, &https)
+        self.turn_with(turn, &HttpsAnswer::from(&turn.world.https))
     }
 
-    /// Runs one turn of a lookup that was made elsewhere, such as by the bounce gate, with this
-    /// answer of HTTPS in the place of the turn's.
+    /// Runs one turn, with this answer of HTTPS in the place of the turn's.
     ///
     /// # Panics
     /// If the machine asks for the storing of another domain's entry.
-    pub fn turn_with(&mut self, lookup: Lookup, turn: &Turn, https: &HttpsAnswer) -> Run {
-        self.turn_answered(lookup, turn, &TxtAnswer::from(&turn.world.txt), https)
+    pub fn turn_with(&mut self, turn: &Turn, https: &HttpsAnswer) -> Run {
+        self.turn_answered(turn, &TxtAnswer::from(&turn.world.txt), https)
     }
 
-    /// The same with the answer of DNS, too, in the place of the turn's.
+    /// Runs one turn, with both answers in the place of the turn's.
     ///
     /// # Panics
     /// If the machine asks for the storing of another domain's entry.
-    pub fn turn_answered(
+    pub fn turn_answered(&mut self, turn: &Turn, txt: &TxtAnswer, https: &HttpsAnswer) -> Run {
+        let held = self.held(turn.world.readable);
+        let lookup = Lookup::new(self.domain.clone(), held).recheck(turn.recheck.into());
+        self.drive(lookup.start(turn.time()), turn, txt, https)
+    }
+
+    /// Runs the lookup of the bounce gate; also returns its permission, if it gives one.
+    ///
+    /// # Panics
+    /// If the machine asks for the storing of another domain's entry.
+    pub fn gate_answered(
         &mut self,
-        lookup: Lookup,
+        retry: Retry,
+        turn: &Turn,
+        txt: &TxtAnswer,
+        https: &HttpsAnswer,
+    ) -> (Run, Option<BounceToken>) {
+        let now = turn.time();
+        let held = self.held(turn.world.readable);
+        let (query, gate) = retry.recheck(held, Limits::default(), now);
+        let run = self.drive(query, turn, txt, https);
+        let token = gate.permit(&run.outcome, now);
+        (run, token)
+    }
+
+    fn drive(
+        &mut self,
+        start: impl Into<Step>,
         turn: &Turn,
         txt: &TxtAnswer,
         https: &HttpsAnswer,
     ) -> Run {
-        let world = &turn.world;
-        let lookup = lookup.held(self.held(world.readable));
-        let run = run(lookup, txt, https, world.writable, turn.time());
-        if let (true, Some((written, _))) = (world.writable, &run.written) {
-            self.merge(written.clone());
-        }
-        run
+        drive(start, txt, https, turn.time(), |entry| {
+            turn.world.writable.then(|| {
+                self.merge(entry.clone());
+                self.entry.clone().expect("it was merged")
+            })
+        })
     }
 
     /// Merges what somebody else has written into the store.

@@ -3,11 +3,11 @@
 
 use std::fmt;
 
-use mta_sts::delivery::{Candidate, Conclusion, Delivery, Mx, Requirements, Retry};
-use mta_sts::lookup::Head;
+use mta_sts::delivery::{Candidate, Conclusion, Delivery, Mx, Requirements, Retry, Session};
+use mta_sts::lookup::{AfterHead, Gate, Head, Start};
 use mta_sts::{
-    CertificateFault, DnsFailure, DnsFailureKind, DnsName, Entry, FetchFailure, Held, Lookup,
-    MxVerified, Outcome, PolicyHostVerified, Status, Step, UnixTime, Urgency,
+    CertificateFault, DnsFailure, DnsFailureKind, DnsName, Entry, FetchFailure, Held, Limits,
+    Lookup, MxVerified, Outcome, PolicyHostVerified, Status, Step, UnixTime, Urgency,
 };
 
 use super::moves::{Dns, Https, Smtp, Write};
@@ -95,6 +95,8 @@ pub(super) struct Sender {
     flaw: Flaw,
     /// For the flaws: what was held when the lookup began, and whether DNS was silent.
     held: Option<Entry>,
+    /// The gate whose lookup is under way.
+    gate: Option<Gate>,
 }
 
 /// What came of a mail.
@@ -118,7 +120,7 @@ pub(super) struct Finding {
 
 impl Sender {
     pub(super) const fn new(flaw: Flaw) -> Self {
-        Self { state: State::Idle, flaw, held: None }
+        Self { state: State::Idle, flaw, held: None, gate: None }
     }
 
     pub(super) const fn waits(&self) -> Waits {
@@ -146,14 +148,22 @@ impl Sender {
             _ => None,
         };
         let held = match held {
-            Held::Unreadable if self.flaw == Flaw::EmptyWhenStoreFails => Held::Nothing,
+            Held::Unreadable { .. } if self.flaw == Flaw::EmptyWhenStoreFails => Held::Nothing,
             held => held,
         };
-        let lookup = match std::mem::take(&mut self.state) {
-            State::Refused(retry) => retry.recheck(held),
-            _ => Lookup::new(domain()).held(held).recheck(recheck.into()),
+        let now = UnixTime::from_secs(now);
+        let step = match std::mem::take(&mut self.state) {
+            State::Refused(retry) => {
+                let (query, gate) = retry.recheck(held, Limits::default(), now);
+                self.gate = Some(gate);
+                query.into()
+            }
+            _ => {
+                self.gate = None;
+                Lookup::new(domain(), held).recheck(recheck.into()).start(now).into()
+            }
         };
-        self.state = State::Looking(lookup.start(UnixTime::from_secs(now)));
+        self.state = State::Looking(step);
     }
 
     /// The policy that may be applied while the lookup goes on, by its text.
@@ -172,10 +182,10 @@ impl Sender {
         if self.flaw == Flaw::ExtendsOnMatchingId {
             let stored = self.held.as_ref().and_then(Entry::stored_policy);
             if let Some(stored) = stored.filter(|held| id.as_deref() == Some(held.id().as_str())) {
-                time = time.min(stored.expires_at().minus_secs(1));
+                time = time.min(stored.expires_at(time).minus_secs(1));
             }
         }
-        self.state = State::Looking(match answer {
+        let step = match answer {
             Dns::Silence => query.failed(DnsFailure::new(DnsFailureKind::Timeout), time),
             Dns::Several(ttl) => {
                 query.answered([["v=STSv1; id=1;"], ["v=STSv1; id=2;"]], ttl, time)
@@ -183,13 +193,14 @@ impl Sender {
             Dns::Malformed(ttl) => query.answered([["v=STSv1; id=?;"]], ttl, time),
             Dns::Truth(ttl) | Dns::Absent(ttl) | Dns::Id(_, ttl) => match id {
                 Some(id) => query.answered([[format!("v=STSv1; id={id};")]], ttl, time),
-                None if forgets => match Lookup::new(domain()).start(time) {
-                    Step::QueryTxt(fresh) => fresh.absent(ttl, time),
-                    step => step,
+                None if forgets => match Lookup::new(domain(), Held::Nothing).start(time) {
+                    Start::QueryTxt(fresh) => fresh.absent(ttl, time),
+                    Start::Done(_) => panic!("nothing is known"),
                 },
                 None => query.absent(ttl, time),
             },
-        });
+        };
+        self.state = State::Looking(step.into());
     }
 
     /// The answer of the Policy Host; whether a policy came whole and verified.
@@ -217,44 +228,45 @@ impl Sender {
             _ => published.map(|policy| policy.text.clone()).unwrap_or_default(),
         };
         if answer == Https::Drop {
-            self.state = State::Looking(fetch.failed(FetchFailure::Connection, time));
+            self.state = State::Looking(fetch.failed(FetchFailure::Connection, time).into());
             return false;
         }
         let step = match fetch.responded(verified, head, time) {
-            Step::ReadBody(mut body) if answer == Https::Cut => {
+            AfterHead::ReadBody(mut body) if answer == Https::Cut => {
                 let half = &text.as_bytes()[..text.len() / 2];
                 assert!(body.chunk(half).is_continue());
                 body.failed(FetchFailure::Truncated, time)
             }
-            Step::ReadBody(mut body) => {
+            AfterHead::ReadBody(mut body) => {
                 assert!(body.chunk(text.as_bytes()).is_continue());
                 body.ended(time)
             }
-            step => step,
+            AfterHead::Store(store) => store,
         };
-        self.state = State::Looking(step);
+        self.state = State::Looking(step.into());
         answer == Https::Truth && status == 200
     }
 
-    /// What is to be written, if the store takes it, and whether it was urgent. The lookup goes on.
-    pub(super) fn write(&mut self, write: Write) -> (Option<Entry>, bool) {
+    /// Writes what was learnt. `merge` puts it into the store, if that takes it, and says what is
+    /// there then; whether the store took it.
+    pub(super) fn write(&mut self, write: Write, merge: impl FnOnce(Entry) -> Entry) -> bool {
         let State::Looking(Step::Store(store)) = std::mem::take(&mut self.state) else {
             panic!("it waits for the store")
         };
         let entry = store.entry().clone();
         let is_urgent = store.urgency() == Urgency::Durable;
         let is_lost = !is_urgent && (write == Write::Lost || self.flaw == Flaw::NoBackOff);
-        let (step, entry) = match write {
-            Write::Fails => (store.failed(), None),
-            _ if is_lost => (store.stored(), None),
-            _ => (store.stored(), Some(entry)),
+        let (outcome, is_taken) = match write {
+            Write::Fails => (store.failed(), false),
+            _ if is_lost => (store.stored(entry), false),
+            _ => (store.stored(merge(entry)), true),
         };
-        self.state = State::Looking(step);
-        (entry, is_urgent)
+        self.state = State::Looking(outcome.into());
+        is_taken
     }
 
     /// What the lookup found, if it has just ended.
-    pub(super) fn finding(&mut self, was_silent: bool) -> Option<Finding> {
+    pub(super) fn finding(&mut self, was_silent: bool, now: u64) -> Option<Finding> {
         let outcome = match std::mem::take(&mut self.state) {
             State::Looking(Step::Done(outcome)) => outcome,
             state => {
@@ -262,11 +274,13 @@ impl Sender {
                 return None;
             }
         };
+        let gate = self.gate.take();
+        let token = gate.and_then(|gate| gate.permit(&outcome, UnixTime::from_secs(now)));
         let careless = self.flaw == Flaw::BouncesOnSilence && was_silent;
         let finding = Finding {
             policy: outcome.policy().map(|held| held.policy().as_str().to_owned()),
             status: outcome.status(),
-            may_bounce: outcome.bounce_token().is_some() || careless,
+            may_bounce: token.is_some() || careless,
         };
         self.state = State::Found(outcome);
         Some(finding)
@@ -290,19 +304,20 @@ impl Sender {
                 continue;
             };
             let other = || MxVerified::assertion(&DnsName::parse(FOREIGN).expect("a name"));
-            let verdict = match smtp {
+            let session = match smtp {
                 Smtp::Tls => match attempt.host().map(MxVerified::assertion) {
-                    Some(verified) => attempt.tls_verified(verified, &mut delivery),
-                    None => attempt.tls_unverified(&mut delivery),
+                    Some(verified) => Session::Verified(verified),
+                    None => Session::Unverified,
                 },
                 Smtp::BadCertificate => {
-                    attempt.certificate_failed(CertificateFault::UntrustedIssuer, &mut delivery)
+                    Session::CertificateInvalid(CertificateFault::UntrustedIssuer)
                 }
-                Smtp::OtherName if name == FOREIGN => attempt.tls_unverified(&mut delivery),
-                Smtp::OtherName => attempt.tls_verified(other(), &mut delivery),
-                Smtp::NoStarttls => attempt.no_starttls(&mut delivery),
-                Smtp::Unreachable => attempt.connection_failed(&mut delivery),
+                Smtp::OtherName if name == FOREIGN => Session::Unverified,
+                Smtp::OtherName => Session::Verified(other()),
+                Smtp::NoStarttls => Session::NoStarttls,
+                Smtp::Unreachable => Session::NotReached,
             };
+            let verdict = delivery.judge(attempt, session);
             if !verdict.is_refused() {
                 return Sent::To(name, is_tls);
             }

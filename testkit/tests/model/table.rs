@@ -52,11 +52,13 @@ fn sender(given: &Given) -> Sender {
             id: "h1".to_owned(),
             fetched_at,
             max_age: DAY,
+            seen_ahead_at: None,
         }),
         generation: 7,
         memory: memory.map(|memory| (memory, NOW + 30)),
         failures: ids.iter().map(failure).collect(),
         full_at: if given.backoff == "budget" { NOW + 901 } else { NOW + 900 },
+        restarts: 0,
     }
 }
 
