@@ -3,8 +3,9 @@
 use mta_sts::delivery::{Candidate, Delivery, Demand, Mx, Requirements};
 use mta_sts::lookup::{AfterHead, AfterTxt, Head, Start};
 use mta_sts::{
-    Entry, FailureDetails, FetchFailure, Held, Limits, Lookup, Outcome, PolicyDomain,
-    PolicyHostVerified, Problem, Profile, Recheck, ResultType, Status, Step, UnixTime,
+    DnsFailure, DnsFailureKind, Entry, ExtendedDnsError, FailureDetails, FetchFailure, Held,
+    Limits, Lookup, Outcome, PolicyDomain, PolicyHostVerified, Problem, Profile, Recheck,
+    ResultType, Status, Step, UnixTime,
 };
 use mta_sts_testkit::script::{HttpsAnswer, TxtAnswer, policy_text, run};
 
@@ -37,6 +38,20 @@ fn s6_what_is_reported_of_a_lookup() {
     assert!(on_tuesday(Held::Nothing, &TxtAnswer::id("2", 300), &failing()).is_reportable());
     let invalid = HttpsAnswer::policy("not a policy");
     assert!(on_tuesday(Held::Nothing, &TxtAnswer::id("2", 300), &invalid).is_reportable());
+    // Also between two attempts, for there is still no policy.
+    let failed = on_tuesday(Held::Nothing, &TxtAnswer::id("2", 300), &failing()).into_entry();
+    let again = on_tuesday(Held::Entry(failed), &TxtAnswer::id("2", 300), &failing());
+    assert!(matches!(again.problem(), Some(Problem::BackingOff { .. })) && again.is_reportable());
+    // A fetch that succeeded is no failure, whatever DNS said.
+    let serves = HttpsAnswer::policy(&policy_text("enforce", 604_800));
+    for txt in [TxtAnswer::Absent(300), TxtAnswer::several(300), silent.clone()] {
+        let lookup = Lookup::new(domain(), Held::Entry(holding("enforce")));
+        let refresh = lookup.recheck(Recheck::Refresh);
+        let outcome = run(refresh, &txt, &serves, true, TUESDAY).outcome;
+        assert_eq!(outcome.status(), Status::Found);
+        assert!(outcome.problem().is_some() && !outcome.is_reportable(), "{txt:?}");
+        assert!(outcome.alert(TUESDAY).is_none(), "{txt:?}");
+    }
     // Anything fails while a policy is held, unless its mode is none.
     for mode in ["enforce", "testing", "none"] {
         let reportable = mode != "none";
@@ -137,6 +152,33 @@ fn ok_each_step_gives_what_is_held_meanwhile_and_no_longer_than_it_is() {
         let outcome = store.stored(merged);
         let left = outcome.expires_in(TUESDAY).map(|left| left.as_secs());
         assert_eq!(left, applies.then_some(604_800 - 86_400));
+    }
+}
+
+/// Resolvers were seen to send "bogus" for names that are merely insecure: an extended DNS error
+/// enriches a report, and nothing else depends on it.
+#[test]
+fn extended_dns_error_changes_no_decision() {
+    for held in [Held::Nothing, Held::Entry(holding("enforce"))] {
+        for recheck in [Recheck::WhenDue, Recheck::Always, Recheck::Refresh] {
+            let look = |failure: DnsFailure| {
+                let lookup = Lookup::new(domain(), held.clone()).recheck(recheck);
+                run(lookup, &TxtAnswer::Failed(failure), &failing(), true, TUESDAY)
+            };
+            for kind in [DnsFailureKind::ServerFailure, DnsFailureKind::Bogus] {
+                let plain = look(DnsFailure::new(kind));
+                for code in (0..=31).chain([u16::MAX]) {
+                    let failure = DnsFailure::new(kind).extended(ExtendedDnsError(code));
+                    let extended = look(failure);
+                    assert_eq!(extended.outcome.status(), plain.outcome.status());
+                    assert_eq!(extended.outcome.policy(), plain.outcome.policy());
+                    assert_eq!(extended.outcome.entry(), plain.outcome.entry());
+                    assert_eq!(extended.asked_https, plain.asked_https);
+                }
+                let other = look(DnsFailure::new(DnsFailureKind::Timeout));
+                assert_eq!(other.outcome.entry(), plain.outcome.entry(), "nor on the kind");
+            }
+        }
     }
 }
 
