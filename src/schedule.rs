@@ -14,21 +14,24 @@
 //! # use mta_sts::{Held, Lookup, Outcome, PolicyDomain, PolicyHostVerified, Recheck, Step};
 //! # use mta_sts::{Limits, UnixTime, lookup::Head};
 //! # fn run(domain: PolicyDomain, held: Held, limits: Limits, now: UnixTime) -> Outcome {
-//! #     let lookup = Lookup::new(domain).held(held).limits(limits).recheck(Recheck::Refresh);
-//! #     let mut step = lookup.start(now);
+//! #     let lookup = Lookup::new(domain, held).limits(limits).recheck(Recheck::Refresh);
+//! #     let mut step = Step::from(lookup.start(now));
 //! #     loop {
 //! #         step = match step {
-//! #             Step::QueryTxt(query) => query.answered([[b"v=STSv1; id=1"]], 300, now),
+//! #             Step::QueryTxt(query) => query.answered([[b"v=STSv1; id=1"]], 300, now).into(),
 //! #             Step::FetchPolicy(fetch) => {
 //! #                 let verified = PolicyHostVerified::assertion(fetch.host());
 //! #                 let head = Head { status: 200, content_type: None, content_encoding: None };
-//! #                 fetch.responded(verified, head, now)
+//! #                 fetch.responded(verified, head, now).into()
 //! #             }
 //! #             Step::ReadBody(mut body) => {
 //! #                 let _ = body.chunk(b"version: STSv1\nmode: enforce\nmax_age: 604800\nmx: a.b\n");
-//! #                 body.ended(now)
+//! #                 body.ended(now).into()
 //! #             }
-//! #             Step::Store(store) => store.stored(),
+//! #             Step::Store(store) => {
+//! #                 let merged = store.entry().clone();
+//! #                 store.stored(merged).into()
+//! #             }
 //! #             Step::Done(outcome) => return outcome,
 //! #         };
 //! #     }

@@ -210,7 +210,7 @@ fn ok_a_store_that_lost_the_policy_is_believed_and_one_that_failed_is_not() {
     let held = entry(domain(1), Mode::Enforce, WEEK, START);
     for (held_then, answer, status, stays) in [
         (Held::Nothing, Answer::Nothing, Status::Absent, false),
-        (Held::Unreadable, Answer::Nothing, Status::Unknown, true),
+        (Held::Unreadable { notes: None }, Answer::Nothing, Status::Unknown, true),
         (Held::Nothing, Answer::Silence, Status::Unknown, true),
     ] {
         let mut schedule = following(&held, 0, START);
@@ -281,7 +281,9 @@ fn ok_a_policy_that_came_back_under_an_older_clock_is_followed() {
 fn ok_what_was_fetched_later_is_followed_though_its_generation_is_lower() {
     let ahead = entry(domain(1), Mode::Enforce, DAY, START.plus_secs(365 * DAY));
     let text = text(Mode::Enforce, DAY);
-    let held = refresh(&ahead, Answer::Policy(&text), START).into_entry();
+    // The budget that the wrong clock stamped counts as spent, and comes back within 20 minutes.
+    let right = refresh(&ahead, Answer::Policy(&text), START.minus_secs(HOUR)).into_entry();
+    let held = refresh(&right, Answer::Policy(&text), START).into_entry();
     let now = START.plus_secs(HOUR);
     let later = entry(domain(1), Mode::Enforce, WEEK, now);
     assert!(later.generation() < held.generation());

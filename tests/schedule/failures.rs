@@ -1,8 +1,8 @@
 //! Refreshes that fail, and the alerts.
 
-use mta_sts::lookup::Head;
 use mta_sts::schedule::{Alert, Schedule};
-use mta_sts::{Entry, Held, Lookup, Mode, PolicyHostVerified, Problem, Recheck, Step, UnixTime};
+use mta_sts::{Entry, Held, Lookup, Mode, Problem, Recheck, UnixTime};
+use mta_sts_testkit::script::{HttpsAnswer, TxtAnswer, run};
 
 use crate::world::{
     Answer, DAY, HOUR, MINUTE, Random, START, WEEK, domain, entry, following, look_up, next_due,
@@ -157,17 +157,9 @@ fn ok_silence_and_absence_in_dns_alone_are_no_failure() {
     // RFC 8461 §10.2: "regardless of the state of the _mta-sts TXT record".
     let held = entry(domain(1), Mode::Enforce, WEEK, START);
     let now = START.plus_secs(13 * HOUR);
-    let lookup = Lookup::new(domain(1)).held(Held::Entry(held.clone()));
-    let step = lookup.recheck(Recheck::Refresh).start(now);
-    let Step::QueryTxt(query) = step else { panic!("{step:?}") };
-    let Step::FetchPolicy(fetch) = query.absent(60, now) else { panic!("no fetch") };
-    let verified = PolicyHostVerified::assertion(fetch.host());
-    let response = Head { status: 200, content_type: None, content_encoding: None };
-    let step = fetch.responded(verified, response, now);
-    let Step::ReadBody(mut body) = step else { panic!("{step:?}") };
-    assert!(body.chunk(text(Mode::Enforce, WEEK).as_bytes()).is_continue());
-    let Step::Store(store) = body.ended(now) else { panic!("no store") };
-    let Step::Done(outcome) = store.stored() else { panic!("not done") };
+    let lookup = Lookup::new(domain(1), Held::Entry(held.clone())).recheck(Recheck::Refresh);
+    let https = HttpsAnswer::policy(&text(Mode::Enforce, WEEK));
+    let outcome = run(lookup, &TxtAnswer::Absent(60), &https, true, now).outcome;
     assert!(outcome.problem().is_some());
 
     let mut schedule = following(&held, 0, START);

@@ -1,11 +1,8 @@
 //! Entries and outcomes as the discovery machine makes them.
 
-use mta_sts::lookup::Head;
 use mta_sts::schedule::{Due, Schedule};
-use mta_sts::{
-    DnsFailure, DnsFailureKind, Entry, FetchFailure, Held, Lookup, Mode, Outcome, PolicyDomain,
-    PolicyHostVerified, Recheck, Step, UnixTime,
-};
+use mta_sts::{Entry, FetchFailure, Held, Lookup, Mode, Outcome, PolicyDomain, Recheck, UnixTime};
+use mta_sts_testkit::script::{HttpsAnswer, TxtAnswer, run};
 
 pub(crate) const MINUTE: u64 = 60;
 pub(crate) const HOUR: u64 = 3_600;
@@ -66,32 +63,14 @@ pub(crate) fn look_up(
     answer: Answer<'_>,
     now: UnixTime,
 ) -> Outcome {
-    let mut step = Lookup::new(domain).held(held).recheck(recheck).start(now);
-    loop {
-        step = match (step, answer) {
-            (Step::QueryTxt(query), Answer::Policy(_) | Answer::NoPolicy) => {
-                query.answered([[b"v=STSv1; id=1;"]], 300, now)
-            }
-            (Step::QueryTxt(query), Answer::Nothing) => query.absent(300, now),
-            (Step::QueryTxt(query), Answer::Silence) => {
-                query.failed(DnsFailure::new(DnsFailureKind::Timeout), now)
-            }
-            (Step::FetchPolicy(fetch), Answer::Policy(_)) => {
-                let verified = PolicyHostVerified::assertion(fetch.host());
-                let content_type = Some(b"text/plain".as_slice());
-                let response = Head { status: 200, content_type, content_encoding: None };
-                fetch.responded(verified, response, now)
-            }
-            (Step::FetchPolicy(fetch), _) => fetch.failed(FetchFailure::Timeout, now),
-            (Step::ReadBody(mut body), Answer::Policy(text)) => {
-                assert!(body.chunk(text.as_bytes()).is_continue());
-                body.ended(now)
-            }
-            (Step::ReadBody(body), _) => body.failed(FetchFailure::Timeout, now),
-            (Step::Store(store), _) => store.stored(),
-            (Step::Done(outcome), _) => return outcome,
-        };
-    }
+    let failing = || HttpsAnswer::Failed(FetchFailure::Timeout);
+    let (txt, https) = match answer {
+        Answer::Policy(text) => (TxtAnswer::id("1", 300), HttpsAnswer::policy(text)),
+        Answer::NoPolicy => (TxtAnswer::id("1", 300), failing()),
+        Answer::Nothing => (TxtAnswer::Absent(300), failing()),
+        Answer::Silence => (TxtAnswer::silence(), failing()),
+    };
+    run(Lookup::new(domain, held).recheck(recheck), &txt, &https, true, now).outcome
 }
 
 /// A refresh of what is held.
