@@ -137,13 +137,15 @@
 //! | RFC | what it says | module | tests |
 //! |---|---|---|---|
 //! | 8461 §3.1 | the TXT record | [`record`] | `tests/vectors.rs`, `tests/rfc8461/` |
-//! | 8461 §3.2 | the policy text | [`policy`] | `tests/vectors.rs`, `tests/rfc8461/` |
+//! | 8461 §3.2 | the policy text | [`Policy`], [`PolicyRef`] | `tests/vectors.rs`, `tests/rfc8461/` |
 //! | 8461 §3.3, §5.1 | discovery, the held policy | [`lookup`], [`Entry`] | `tests/decisions.rs`, `tests/model/`, `tests/merge/` |
 //! | 8461 §3.3, §10.2 | refresh | [`schedule`] | `tests/schedule/` |
 //! | 8461 §4.1 | MX patterns | [`MxPattern`] | `tests/vectors.rs` |
 //! | 8461 §4.2, §5, §8.4 | delivery, the bounce gate | [`delivery`] | `tests/decisions.rs`, unit tests |
-//! | 8461 §6, 8460 | reports | [`tlsrpt`] | `tests/tlsrpt.rs`, `tests/tlsrpt/` |
-//! | 8461 §8.1, §8.3 | publishing and removing a policy | [`publish`], [`lint`] | `tests/lint.rs` |
+//! | 8461 §6 | what is reported | [`Outcome::is_reportable`], [`delivery::SessionResult`] | `tests/reports.rs` |
+//!
+//! Beside the core stand `mta-sts-lint` (diagnostics, publishing and removing a policy: RFC 8461
+//! §8.1, §8.3), `mta-sts-tlsrpt` (reports: RFC 8460) and `mta-sts-adapters` (all that does I/O).
 //!
 //! Each MUST and SHOULD that binds a sender is listed in [`rfc8461`], with its test.
 //!
@@ -151,7 +153,6 @@
 //!
 //! # Features
 //! * `idna` (default): U-labels in names.
-//! * `serde`: TLSRPT reports as JSON.
 //! * `arbitrary`: `Arbitrary` for the value types, never for evidence.
 //!
 //! A feature adds functions and never changes what is decided.
@@ -191,23 +192,20 @@ mod address;
 mod any;
 pub mod delivery;
 mod entry;
-pub mod error;
+mod error;
 mod evidence;
-pub mod failure;
-pub mod lint;
+mod failure;
 pub mod lookup;
 mod mx;
 mod name;
-pub mod policy;
+mod policy;
 mod profile;
-pub mod publish;
 pub mod record;
 mod result_type;
 pub mod schedule;
 #[doc = include_str!("../docs/rfc8461.md")]
 pub mod rfc8461 {}
 mod time;
-pub mod tlsrpt;
 
 pub use address::policy_host_address;
 pub use entry::{Entry, HeldPolicy};
@@ -226,9 +224,10 @@ pub use lookup::{
 };
 pub use mx::MxPattern;
 pub use name::{DnsName, PolicyDomain};
-pub use policy::{MAX_POLICY_OCTETS, MaxAge, Mode, Policy, PolicyRef, Profile};
+pub use policy::{
+    MAX_POLICY_OCTETS, MaxAge, Mode, Policy, PolicyRef, Profile, Tolerance, ToleranceKind,
+};
 pub use record::{PolicyId, Record};
-pub use result_type::ResultType;
+pub use result_type::{ResultType, UnknownResultType};
 pub use schedule::{Alert, Schedule};
 pub use time::UnixTime;
-pub use tlsrpt::{FailureDetails, Report, ReportedPolicy, Tally, TlsrptRecord};

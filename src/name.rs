@@ -45,6 +45,16 @@ impl DnsName {
         normal_form("", text).map(Self)
     }
 
+    /// Checks the text of a host name without making one; nothing is allocated. Of U-labels only
+    /// the ASCII characters are checked, so that the result is the same with and without the feature
+    /// `idna`.
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse).
+    pub fn check(text: &str) -> Result<(), NameError> {
+        if text.is_ascii() { check_ascii(text) } else { check_ascii_characters(text) }
+    }
+
     /// The name in its normal form.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -263,12 +273,12 @@ fn alone(prefix: &str, text: &str) -> Result<Arc<str>, NameError> {
 }
 
 /// Checks a name of ASCII characters, without an allocation.
-pub(crate) fn check_ascii(text: &str) -> Result<(), NameError> {
+fn check_ascii(text: &str) -> Result<(), NameError> {
     check(text.strip_suffix('.').unwrap_or(text))
 }
 
 /// Checks the ASCII characters of a name, whose others are still to be converted.
-pub(crate) fn check_ascii_characters(name: &str) -> Result<(), NameError> {
+fn check_ascii_characters(name: &str) -> Result<(), NameError> {
     check_characters(name, |c| c.is_ascii() && !is_of_names(c))
 }
 

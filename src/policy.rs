@@ -303,11 +303,6 @@ impl Policy {
     pub fn matches(&self, host: &DnsName) -> bool {
         self.matching(host).is_some()
     }
-
-    /// Returns `true` if both are clones of one policy, which then need not be compared.
-    pub(crate) fn is_clone_of(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.text, &other.text)
-    }
 }
 
 impl From<PolicyRef<'_>> for Policy {
@@ -380,9 +375,9 @@ pub struct Tolerance {
     pub at: Place,
 }
 
-/// What only the tolerant profile takes.
+/// A departure from the grammar that only the tolerant profile takes. The enum is exhaustive on
+/// purpose: a further tolerance is a change that every reader of policies should see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
 pub enum ToleranceKind {
     /// A UTF-8 byte order mark at the start.
     ByteOrderMark,

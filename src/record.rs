@@ -184,15 +184,14 @@ where
     })
 }
 
-/// Of the records of a name, each with whether it begins with the version and `;`, the one that
-/// counts.
+/// Returns the record that counts among those of a name, by the rule that RFC 8461 §3.1 and
+/// RFC 8460 §3 share. Each record comes with `true` if it begins with its version and `;`.
 ///
-/// RFC 8461 §3.1, and RFC 8460 §3 alike: only where there are several are those discarded that do
-/// not begin so; one must remain.
+/// If there are several records, those are discarded that do not begin so. One must remain.
 ///
 /// # Errors
-/// How many there are instead.
-pub(crate) fn only<T>(records: impl Iterator<Item = (bool, T)>) -> Result<T, usize> {
+/// The number of records that remain instead.
+pub fn only<T>(records: impl Iterator<Item = (bool, T)>) -> Result<T, usize> {
     let (mut total, mut count) = (0_usize, 0_usize);
     let mut chosen = None;
     for (begins, record) in records {

@@ -4,7 +4,7 @@ use core::fmt::{self, Write};
 
 use mta_sts::{
     DnsName, Entry, Held, Lookup, Mode, MxPattern, Policy, PolicyDomain, PolicyRef, Profile,
-    Record, ReportedPolicy, Status, Tally, UnixTime, record,
+    Record, Status, UnixTime, record,
 };
 use mta_sts_testkit::model;
 use mta_sts_testkit::script::{self, Client, Turn, valid_policy};
@@ -238,35 +238,4 @@ fn ok_a_list_of_failures_takes_two_allocations_more() {
     let (count, entry) = allocations(|| Entry::from_bytes(&domain, &bytes));
     assert_eq!(entry.unwrap().backing_off(TIME).count(), 2);
     assert!(count <= 4, "{count}");
-}
-
-/// The bytes that it allocates.
-fn allocated_bytes<T>(run: impl FnOnce() -> T) -> (u64, T) {
-    let mut result = None;
-    let info = allocation_counter::measure(|| result = Some(run()));
-    (info.bytes_total, result.expect("it ran"))
-}
-
-/// Bytes of the domain's name and two counters: what a reported policy takes, whatever the policy.
-const SMALL: u64 = 64;
-
-#[test]
-fn reported_policy_shares_the_text_of_the_policy() {
-    let mut text = String::from("version: STSv1\r\nmode: enforce\r\nmax_age: 86400\r\n");
-    while text.len() < 65_000 {
-        text.push_str("mx: a.example\r\n");
-    }
-    let policy = Policy::parse(text.as_bytes(), Profile::Strict).unwrap();
-    let domain = domain();
-
-    let (bytes, reported) = allocated_bytes(|| ReportedPolicy::applied(&domain, Some(&policy)));
-    assert!(bytes <= SMALL, "{bytes}");
-    assert_eq!(allocated_bytes(|| reported.clone()).0, 0);
-    assert_eq!(allocated_bytes(|| reported.policy_string().chain(reported.mx_host()).count()).0, 0);
-
-    let tallies = || -> [Tally; 100] {
-        core::array::from_fn(|_| Tally::new(ReportedPolicy::applied(&domain, Some(&policy))))
-    };
-    let (bytes, _) = allocated_bytes(|| core::hint::black_box(tallies()));
-    assert!(bytes <= 100 * SMALL, "{bytes}");
 }

@@ -4,14 +4,15 @@
 use std::error::Error;
 
 use mta_sts::lookup::Problem;
-use mta_sts::publish::PublishError;
-use mta_sts::tlsrpt::{
-    DateRangeError, MailboxFault, ReportError, TallyMergeError, TlsrptRecordError,
-    TlsrptSelectionError, UnknownResultType,
-};
 use mta_sts::{
     AddressClass, CertificateFault, DnsFailure, DnsFailureKind, DnsName, EntryError, FetchFailure,
     MergeError, Mode, MxPatternError, NameError, Place, PolicyError, RecordError, SelectionError,
+    UnknownResultType,
+};
+use mta_sts_lint::publish::PublishError;
+use mta_sts_tlsrpt::{
+    DateRangeError, MailboxFault, ReportError, TallyMergeError, TlsrptRecordError,
+    TlsrptSelectionError,
 };
 
 /// A value of each variant that holds another error, and of each type of error.

@@ -329,25 +329,3 @@ fn ok_a_policy_that_cannot_be_stored_applies_all_the_same() {
     assert_eq!((held.outcome.status(), held.outcome.is_persisted()), (Status::Held, false));
     assert!(held.outcome.policy().is_some());
 }
-
-#[test]
-fn ok_a_failed_candidate_becomes_a_detail_of_the_report() {
-    let https = HttpsAnswer::policy(&policy_text("enforce", 604_800));
-    let found =
-        run(Lookup::new(domain(), Held::Nothing), &TxtAnswer::id("1", 300), &https, true, MONDAY);
-    let mut delivery = Delivery::new(&found.outcome, Requirements::default());
-    let Candidate::Skip(result) = delivery.candidate(&Mx::parse("mx.example.net")) else {
-        panic!("no pattern matches")
-    };
-    let details = FailureDetails::of_delivery(result.failure().unwrap()).unwrap();
-    assert_eq!(details.result_type(), Some(ResultType::ValidationFailure));
-    assert_eq!(details.failure_reason_code(), Some("mx-not-in-policy"));
-    assert_eq!(details.receiving_mx_hostname(), Some("mx.example.net"));
-    // The sender's own demand is not the domain's business.
-    let demand = Demand::forced(["mx.example.org"]).unwrap();
-    let mut delivery = Delivery::without_policy(Requirements::default().with_demand(demand));
-    let Candidate::Skip(result) = delivery.candidate(&Mx::parse("mx.example.net")) else {
-        panic!("no pattern matches")
-    };
-    assert_eq!(FailureDetails::of_delivery(result.failure().unwrap()), None);
-}

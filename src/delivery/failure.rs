@@ -60,7 +60,7 @@ pub enum FailureKind {
 
 impl FailureKind {
     /// Returns `true` if there was no TLS at all.
-    pub(crate) const fn is_without_tls(self) -> bool {
+    pub const fn is_without_tls(self) -> bool {
         matches!(self, Self::NoStarttls | Self::StarttlsRefused(_) | Self::Tls(_))
     }
 }

@@ -78,8 +78,8 @@ impl Verdict {
     }
 }
 
-/// One session as a TLSRPT report counts it (RFC 8460 §4): see
-/// [`Tallies::count`](crate::tlsrpt::Tallies::count).
+/// One session as a TLSRPT report counts it (RFC 8460 §4): see `Tallies::count` in the package
+/// `mta-sts-tlsrpt`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use = "count it in a tally, or drop it on purpose"]
 pub struct SessionResult {

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use arbitrary::{Arbitrary, Unstructured};
 use mta_sts::delivery::Requirements;
-use mta_sts::{Entry, Limits, Policy, Record, Report, TlsrptRecord};
+use mta_sts::{Entry, Limits, Policy, Record};
+use mta_sts_tlsrpt::{Report, TlsrptRecord};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;

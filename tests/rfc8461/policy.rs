@@ -150,9 +150,7 @@ fn s3_2_the_grammar_to_the_letter_tolerates_nothing() {
 
 #[test]
 fn ok_what_is_tolerated_is_named_with_its_place() {
-    use mta_sts::policy::ToleranceKind::{
-        BlankLine, ByteOrderMark, LeadingSpace, TrailingDot, Underscore,
-    };
+    use mta_sts::ToleranceKind::{BlankLine, ByteOrderMark, LeadingSpace, TrailingDot, Underscore};
     let text = "\u{feff}\n  mx: a_b.example.\nversion: STSv1\nmode: enforce\nmax_age: 1\n";
     let policy = PolicyRef::parse(text.as_bytes(), Profile::Tolerant).unwrap();
     let found: Vec<_> = policy.tolerances().map(|t| (t.kind, t.at.line, t.at.column)).collect();

@@ -1,7 +1,7 @@
 //! Judgement for people.
 
-use mta_sts::lint::{self, Diagnostic, LiveMx, MAX_DIAGNOSTICS, Severity, Source};
 use mta_sts::{PolicyRef, Profile, record};
+use mta_sts_lint::{self as lint, Diagnostic, LiveMx, MAX_DIAGNOSTICS, Severity, Source};
 
 use super::split;
 

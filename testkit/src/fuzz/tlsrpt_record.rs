@@ -1,7 +1,7 @@
 //! The TXT record `_smtp._tls` (RFC 8460 §3).
 
-use mta_sts::TlsrptRecord;
-use mta_sts::tlsrpt::{ReportUri, TlsrptRecordError, TlsrptSelectionError, select};
+use mta_sts_tlsrpt::TlsrptRecord;
+use mta_sts_tlsrpt::{ReportUri, TlsrptRecordError, TlsrptSelectionError, select};
 
 use super::split;
 

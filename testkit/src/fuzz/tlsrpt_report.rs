@@ -1,8 +1,8 @@
 //! Reports in JSON, and the tallies they are made of (RFC 8460 §4).
 
 use arbitrary::{Arbitrary, Result, Unstructured};
-use mta_sts::tlsrpt::{DateRange, ReportFormat};
-use mta_sts::{PolicyDomain, Report, Tally};
+use mta_sts::PolicyDomain;
+use mta_sts_tlsrpt::{DateRange, Report, ReportFormat, Tally};
 
 /// After an octet below 0x80 a report in JSON: refused, or read as a report that is written and read
 /// alike. After any other octet the tallies of a report: so are they, whatever order they are added
@@ -47,7 +47,7 @@ fn tallied(u: &mut Unstructured<'_>) -> Result<()> {
     let backwards = made(tallies.iter().rev().cloned().collect());
     assert_eq!(backwards, report, "the order of adding up does not matter");
     let sessions = |report: &Report| -> u64 {
-        let total = |p: &mta_sts::tlsrpt::PolicyReport| {
+        let total = |p: &mta_sts_tlsrpt::PolicyReport| {
             p.total_successful_session_count().saturating_add(p.total_failure_session_count())
         };
         report.policies().iter().map(total).fold(0, u64::saturating_add)
@@ -57,6 +57,6 @@ fn tallied(u: &mut Unstructured<'_>) -> Result<()> {
         .map(|t| t.successful_sessions().saturating_add(t.failed_sessions()))
         .fold(0, u64::saturating_add);
     // Below the largest number that JSON carries exactly, nothing is lost.
-    assert!(added >= mta_sts::tlsrpt::MAX_COUNT || sessions(&report) == added);
+    assert!(added >= mta_sts_tlsrpt::MAX_COUNT || sessions(&report) == added);
     Ok(())
 }
