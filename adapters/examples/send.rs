@@ -13,18 +13,20 @@ mod sink;
 
 use std::collections::BTreeMap;
 use std::error::Error;
+use std::io;
 use std::net::SocketAddr;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use mail_send::SmtpClient;
 use mail_send::smtp::message::Message;
 use mta_sts_adapters::delivery::{
-    Attempt, Candidate, Conclusion, Delivery, Failure, Mx, Requirements, Verdict,
+    Attempt, Candidate, Conclusion, Failure, Mx, Requirements, Session,
 };
-use mta_sts_adapters::tlsrpt::{DateRange, FailureDetails, Report, ReportedPolicy, Tally};
+use mta_sts_adapters::tlsrpt::{DateRange, PolicyType, Report, Tallies};
 use mta_sts_adapters::tokio::MtaSts;
 use mta_sts_adapters::{
-    BounceToken, Held, HickoryDns, Limits, MxAnswer, MxTls, Outcome, PolicyDomain, Roots, Status,
+    Bounce, BounceToken, HickoryDns, Limits, MxTls, PolicyDomain, Roots, Status, TlsFailure,
 };
 use mta_sts_testkit::lab::{DnsAnswer, Lab, Rcode, RecordType};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -62,45 +64,39 @@ pub(crate) async fn main() -> Result<(), Box<dyn Error>> {
             ("mx2.example.org", plain.address),
             ("mx3.example.org", good.address),
         ]),
+        tallies: Mutex::default(),
     };
     let taken = || [&wrong, &plain, &good].map(|sink| sink.take().len());
     let mx = ["mx1.example.org", "mx2.example.org", "mx3.example.org"];
 
     println!("enforce: only a host with a valid certificate gets the mail");
     lab.domain("enforce.example").mode("enforce").mx(mx).publish();
-    let sent = sender.send("enforce.example").await?;
-    assert_eq!(sent.host.as_deref(), Some("mx3.example.org"));
+    let host = sender.send("enforce.example").await?.host;
+    assert_eq!(host.as_deref(), Some("mx3.example.org"));
     let mails = good.take();
     assert!(mails.len() == 1 && mails[0].tls && mails[0].text.contains("Hello"));
     assert_eq!(taken(), [0, 0, 0]);
-    let faults: Vec<_> = sent.tally.details().map(|d| d.result_type_str().to_owned()).collect();
-    assert_eq!(faults, ["starttls-not-supported", "certificate-host-mismatch"]);
 
     println!("testing: the first host gets it, and the report says what was wrong");
     lab.domain("testing.example").mode("testing").mx(mx).publish();
-    let tested = sender.send("testing.example").await?;
-    assert_eq!(tested.host.as_deref(), Some("mx1.example.org"));
+    let host = sender.send("testing.example").await?.host;
+    assert_eq!(host.as_deref(), Some("mx1.example.org"));
     assert_eq!(taken(), [1, 0, 0]);
-    assert_eq!((tested.tally.successful_sessions(), tested.tally.failed_sessions()), (0, 1));
 
-    lab.domain("without.example").mode("testing").mx([mx[1], mx[2]]).publish();
-    let clear = sender.send("without.example").await?;
+    lab.domain("clear.example").mode("testing").mx([mx[1], mx[2]]).publish();
+    let host = sender.send("clear.example").await?.host;
     let mails = plain.take();
     assert!(mails.len() == 1 && !mails[0].tls && mails[0].text.contains("Hello"));
-    assert_eq!((clear.host.as_deref(), taken()), (Some("mx2.example.org"), [0, 0, 0]));
+    assert_eq!((host.as_deref(), taken()), (Some("mx2.example.org"), [0, 0, 0]));
 
-    println!("the report of the day");
-    let today = DateRange::day(sender.sts.now());
-    let tallies = [sent.tally, tested.tally, clear.tally];
-    let report = Report::new("Sender", "tls@sender.example", "example.1", today, tallies)?;
-    println!("{}", serde_json::to_string_pretty(&report)?);
-    let json = serde_json::to_value(&report)?;
-    let failures = &json["policies"][1]["failure-details"];
-    assert_eq!(json["policies"][1]["policy"]["policy-string"][1], "mode: testing");
-    assert_eq!(failures[0]["result-type"], "certificate-host-mismatch");
-    assert_eq!(failures[0]["receiving-mx-hostname"], "mx1.example.org");
-    let failures = &json["policies"][2]["failure-details"];
-    assert_eq!(failures[0]["result-type"], "starttls-not-supported");
+    println!("no policy: TLS is a success, clear text is none");
+    for first in [mx[2], mx[1]] {
+        let host = sender.send_by("open.example", &[first]).await?.host;
+        assert_eq!(host.as_deref(), Some(first));
+    }
+    assert_eq!(taken(), [0, 1, 1]);
+
+    report(&sender)?;
 
     println!("enforce, and no host is as it should be: the mail stays queued");
     let hostile = lab.domain("hostile.example").mode("enforce").mx([mx[0], mx[1]]);
@@ -110,27 +106,64 @@ pub(crate) async fn main() -> Result<(), Box<dyn Error>> {
     println!("  its time in the queue is over, and DNS does not answer");
     let silence = DnsAnswer::rcode(Rcode::SERVFAIL);
     lab.dns().set(&hostile.record_name(), RecordType::Txt, silence);
-    let gate = sender.gate(queued.conclusion).await?;
-    assert_eq!(gate.status(), Status::Held);
-    assert!(!may_bounce(gate.bounce_token()));
+    match sender.gate(queued.conclusion).await? {
+        Bounce::Deferred(outcome) => assert_eq!(outcome.status(), Status::Held),
+        Bounce::Permitted(_) => return Err("silence permits no bounce".into()),
+    }
     println!("  one more try, and DNS answers as before");
     hostile.publish();
     let queued = sender.send("hostile.example").await?;
     assert_eq!((queued.host, taken()), (None, [0, 0, 0]));
-    let gate = sender.gate(queued.conclusion).await?;
-    assert!(may_bounce(gate.bounce_token()));
+    match sender.gate(queued.conclusion).await? {
+        Bounce::Permitted(permission) => bounce(&permission),
+        Bounce::Deferred(outcome) => return Err(format!("{}", outcome.status()).into()),
+    }
+    Ok(())
+}
+
+/// The report of the day for each domain that asked for one.
+fn report(sender: &Sender) -> Result<(), Box<dyn Error>> {
+    println!("the report of the day");
+    let today = DateRange::day(sender.sts.now());
+    let tallies =
+        std::mem::take(&mut *sender.tallies.lock().unwrap_or_else(PoisonError::into_inner));
+    let counts: Vec<_> = tallies
+        .iter()
+        .map(|tally| {
+            let policy = tally.policy();
+            let kind = policy.policy_type();
+            let counts = (tally.successful_sessions(), tally.failed_sessions());
+            (policy.policy_domain().to_owned(), kind, counts)
+        })
+        .collect();
+    for (domain, kind, expected) in [
+        ("enforce.example", PolicyType::Sts, (1, 2)),
+        ("testing.example", PolicyType::Sts, (0, 1)),
+        ("clear.example", PolicyType::Sts, (0, 1)),
+        ("open.example", PolicyType::NoPolicyFound, (1, 1)),
+    ] {
+        assert!(counts.contains(&(domain.to_owned(), Some(kind), expected)), "{counts:?}");
+    }
+    let report = Report::new("Sender", "tls@sender.example", "example.1", today, tallies)?;
+    println!("{}", serde_json::to_string_pretty(&report)?);
+    let json = serde_json::to_value(&report)?;
+    let policies = json["policies"].as_array().ok_or("a list")?;
+    let of = |domain: &str| {
+        policies.iter().find(|of| of["policy"]["policy-domain"] == domain).ok_or("not there")
+    };
+    assert_eq!(of("testing.example")?["policy"]["policy-string"][1], "mode: testing");
+    let failure = &of("testing.example")?["failure-details"][0];
+    assert_eq!(failure["result-type"], "certificate-host-mismatch");
+    assert_eq!(failure["receiving-mx-hostname"], "mx1.example.org");
+    assert_eq!(failure["receiving-ip"], "127.0.0.1");
+    let failure = &of("clear.example")?["failure-details"][0];
+    assert_eq!(failure["result-type"], "starttls-not-supported");
     Ok(())
 }
 
 /// A bounce takes the token: without one there is no way to write it.
-fn may_bounce(token: Option<BounceToken>) -> bool {
-    let Some(token) = token else {
-        println!("  the mail stays queued");
-        return false;
-    };
-    println!("  mail to {} may bounce", token.domain());
-    drop(token);
-    true
+fn bounce(permission: &BounceToken) {
+    println!("  mail to {} may bounce", permission.domain());
 }
 
 struct Sender {
@@ -138,18 +171,18 @@ struct Sender {
     tls: MxTls,
     /// In the place of the hosts' A records and of port 25.
     hosts: BTreeMap<&'static str, SocketAddr>,
+    tallies: Mutex<Tallies>,
 }
 
-/// What became of a mail.
+/// The end of a mail's way through the hosts.
 struct Sent {
-    /// Who took it.
+    /// The host that took it.
     host: Option<String>,
     conclusion: Conclusion,
-    tally: Tally,
 }
 
 /// A connection on which EHLO was answered.
-enum Session {
+enum Connection {
     Plain(SmtpClient<TcpStream>),
     Tls(Box<SmtpClient<TlsStream<TcpStream>>>),
     /// TLS was tried and failed, which ends the connection.
@@ -157,118 +190,125 @@ enum Session {
 }
 
 impl Sender {
-    /// The walk over the MX hosts (RFC 8461 §5.1, step 2).
     async fn send(&self, domain: &str) -> Result<Sent, Box<dyn Error>> {
         let domain = PolicyDomain::parse(domain)?;
-        let outcome = self.sts.policy_for(&domain).await;
-        let mut delivery = Delivery::new(&outcome, Requirements::default());
-        let mut tally = Tally::new(ReportedPolicy::of_lookup(&outcome));
-        tally_lookup(&mut tally, &outcome);
-        let mut host = None;
-        for mx in self.candidates(&domain).await? {
-            let attempt = match delivery.candidate(&mx) {
+        // In their order, and nothing filtered (RFC 8461 §8.4).
+        let candidates = self.sts.candidates(&domain).await?;
+        self.walk(&domain, &candidates).await
+    }
+
+    async fn send_by(&self, domain: &str, hosts: &[&str]) -> Result<Sent, Box<dyn Error>> {
+        let candidates: Vec<_> = hosts.iter().map(|host| Mx::parse(host)).collect();
+        self.walk(&PolicyDomain::parse(domain)?, &candidates).await
+    }
+
+    /// The walk over the MX hosts (RFC 8461 §5.1, step 2).
+    async fn walk(&self, domain: &PolicyDomain, mx: &[Mx]) -> Result<Sent, Box<dyn Error>> {
+        let (mut delivery, outcome) = self.sts.delivery(domain, Requirements::default()).await;
+        let count = |result: &_, address: Option<SocketAddr>| {
+            let mut tallies = self.tallies.lock().unwrap_or_else(PoisonError::into_inner);
+            tallies.count_with(&outcome, result, [], |details| match address {
+                Some(address) => details.with_receiving_ip(address.ip()),
+                None => details,
+            });
+        };
+        let mut taken_by = None;
+        for mx in mx {
+            let attempt = match delivery.candidate(mx) {
                 Candidate::Connect(attempt) => attempt,
-                Candidate::Skip(failure) => {
-                    println!("  skipped: {failure}");
-                    tally_session(&mut tally, Some(&failure), None);
+                Candidate::Skip(result) => {
+                    println!("  skipped: {}", remark(result.failure()));
+                    count(&result, None);
                     continue;
                 }
             };
             let known = attempt.host().and_then(|host| self.hosts.get_key_value(host.as_str()));
             let Some((name, address)) = known else {
-                println!("  no address: {}", remark(&attempt.connection_failed(&mut delivery)));
+                let verdict = delivery.judge(attempt, Session::NotReached);
+                println!("  no address: {}", remark(verdict.failure()));
                 continue;
             };
-            let (verdict, session) = self.connect(*address, attempt, &mut delivery).await;
-            tally_session(&mut tally, verdict.failure(), Some(*address));
+            let (session, connection) = self.connect(*address, &attempt).await;
+            // Judged before anything of the mail is said.
+            let verdict = delivery.judge(attempt, session);
+            count(verdict.result(), Some(*address));
             if verdict.is_refused() {
-                println!("  {name}: {}", remark(&verdict));
+                println!("  {name}: {}", remark(verdict.failure()));
                 continue;
             }
-            match self.transmit(session, *address, &format!("someone@{domain}")).await {
+            match self.transmit(connection, *address, &format!("someone@{domain}")).await {
                 Ok(()) => {
-                    println!("  {name}: sent; {}", remark(&verdict));
-                    host = Some((*name).to_owned());
+                    println!("  {name}: sent; {}", remark(verdict.failure()));
+                    taken_by = Some((*name).to_owned());
                     break;
                 }
                 Err(error) => println!("  {name}: {error}"),
             }
         }
-        Ok(Sent { host, conclusion: delivery.conclude(), tally })
+        Ok(Sent { host: taken_by, conclusion: delivery.conclude() })
     }
 
-    /// The names of the MX records, in their order, and nothing filtered (RFC 8461 §8.4).
-    async fn candidates(&self, domain: &PolicyDomain) -> Result<Vec<Mx>, Box<dyn Error>> {
-        Ok(match timeout(PATIENCE, self.sts.dns().mx(domain.as_str())).await? {
-            MxAnswer::Records(hosts) => hosts
-                .iter()
-                .map(|mx| match mx.exchange.as_str() {
-                    "" => Mx::Null,
-                    host => Mx::parse(host),
-                })
-                .collect(),
-            // RFC 5321 §5.1: the domain itself is the one host then.
-            MxAnswer::Absent => vec![Mx::implicit(domain)],
-            MxAnswer::Failed(failure) => return Err(failure.into()),
-        })
-    }
-
-    /// EHLO, STARTTLS, EHLO; and the verdict, before anything of the mail is said.
-    async fn connect(
-        &self,
-        address: SocketAddr,
-        attempt: Attempt,
-        delivery: &mut Delivery,
-    ) -> (Verdict, Session) {
+    /// EHLO, STARTTLS, EHLO.
+    async fn connect(&self, address: SocketAddr, attempt: &Attempt) -> (Session, Connection) {
         let Ok((client, starttls)) = greet(address).await else {
-            return (attempt.connection_failed(delivery), Session::Broken);
+            return (Session::NotReached, Connection::Broken);
         };
-        let (Some(host), true) = (attempt.host().cloned(), starttls) else {
-            return (attempt.no_starttls(delivery), Session::Plain(client));
+        let (Some(host), true) = (attempt.host(), starttls) else {
+            return (Session::NoStarttls, Connection::Plain(client));
         };
         // Where the certificate must be valid the handshake fails with it; elsewhere what is wrong
         // is noted, so that one connection gives both the report and the mail's way.
-        let Ok(Some(handshake)) = self.tls.handshake(&attempt) else {
-            return (attempt.tls_failed(delivery), Session::Broken);
+        let Ok(Some(handshake)) = self.tls.handshake(attempt) else {
+            return (Session::TlsFailed(TlsFailure::Other), Connection::Broken);
         };
         let connector = TlsConnector::from(handshake.config());
-        let session = match client.start_tls(&connector, host.as_str()).await {
+        let securing = async {
+            let mut client = client.start_tls(&connector, host.as_str()).await?;
             // RFC 3207 §4.2: all that was learnt before TLS is forgotten, what is left in the read
             // buffer above all (not every SMTP client does that), and EHLO is said again.
-            Ok(mut client) => match client.ehlo(NAME).await {
-                Ok(_) => Session::Tls(Box::new(client)),
-                Err(_) => Session::Broken,
-            },
-            Err(mail_send::Error::UnexpectedReply(reply)) => {
-                return (attempt.starttls_refused(reply.code, delivery), Session::Broken);
-            }
-            Err(_) => Session::Broken,
+            client.ehlo(NAME).await?;
+            Ok(client)
         };
-        let completed = matches!(session, Session::Tls(_));
-        (handshake.verdict(completed, attempt, delivery), session)
+        let late = |_| Err(mail_send::Error::Timeout);
+        match timeout(PATIENCE, securing).await.unwrap_or_else(late) {
+            Ok(client) => (handshake.session(&Ok(())), Connection::Tls(Box::new(client))),
+            Err(mail_send::Error::UnexpectedReply(reply)) => {
+                (Session::StarttlsRefused(reply.code), Connection::Broken)
+            }
+            Err(error) => (handshake.session(&Err(of_io(error))), Connection::Broken),
+        }
     }
 
     async fn transmit(
         &self,
-        session: Session,
+        connection: Connection,
         address: SocketAddr,
         to: &str,
     ) -> mail_send::Result<()> {
-        match session {
-            Session::Plain(client) => say(client, to).await,
-            Session::Tls(client) => say(*client, to).await,
+        match connection {
+            Connection::Plain(client) => say(client, to).await,
+            Connection::Tls(client) => say(*client, to).await,
             // The mail may go though TLS failed, which takes another connection.
-            Session::Broken => say(greet(address).await?.0, to).await,
+            Connection::Broken => say(greet(address).await?.0, to).await,
         }
     }
 
     /// DNS is asked again before mail that a policy refused may bounce (RFC 8461 §5).
-    async fn gate(&self, conclusion: Conclusion) -> Result<Outcome, Box<dyn Error>> {
+    async fn gate(&self, conclusion: Conclusion) -> Result<Bounce, Box<dyn Error>> {
         let Conclusion::Retry(retry) = conclusion else {
             return Err("no policy refused it".into());
         };
-        // The client reads the entry itself.
-        Ok(self.sts.drive(retry.recheck(Held::Nothing)).await)
+        Ok(self.sts.gate(retry).await)
+    }
+}
+
+/// The error of I/O in one of mail-send, which holds that of TLS.
+fn of_io(error: mail_send::Error) -> io::Error {
+    match error {
+        mail_send::Error::Io(error) => error,
+        mail_send::Error::Timeout => io::ErrorKind::TimedOut.into(),
+        mail_send::Error::Tls(error) => io::Error::new(io::ErrorKind::InvalidData, *error),
+        other => io::Error::other(other.to_string()),
     }
 }
 
@@ -293,25 +333,6 @@ where
     client.quit().await
 }
 
-fn remark(verdict: &Verdict) -> String {
-    verdict.failure().map_or_else(|| "as it should be".to_owned(), ToString::to_string)
-}
-
-fn tally_lookup(tally: &mut Tally, outcome: &Outcome) {
-    match (FailureDetails::of_lookup(outcome), outcome.policy()) {
-        (Some(details), Some(_)) => tally.noted(details),
-        (Some(details), None) => tally.failed([details]),
-        (None, _) => {}
-    }
-}
-
-/// Each host that was tried is a session, and so is one that was skipped; but not one where the
-/// network failed, which is not for this report.
-fn tally_session(tally: &mut Tally, failure: Option<&Failure>, address: Option<SocketAddr>) {
-    let Some(failure) = failure else { return tally.succeeded() };
-    let Some(details) = FailureDetails::of_delivery(failure) else { return };
-    tally.failed([match address {
-        Some(address) => details.with_receiving_ip(address.ip()),
-        None => details,
-    }]);
+fn remark(failure: Option<&Failure>) -> String {
+    failure.map_or_else(|| "as it should be".to_owned(), ToString::to_string)
 }

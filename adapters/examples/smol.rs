@@ -21,12 +21,13 @@ use hickory_proto::rr::{RData, RecordType};
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
 use hyper::header::{ACCEPT, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, HOST, HeaderName};
-use mta_sts::lookup::{FetchPolicy, Head, QueryTxt, ReadBody};
+use mta_sts::lookup::{AfterHead, AfterTxt, FetchPolicy, Head, QueryTxt, ReadBody, Start, Store};
 use mta_sts::{
-    AddressClass, CertificateFault, DnsFailure, DnsFailureKind, Entry, FetchFailure, Held, Limits,
-    Lookup, Mode, Outcome, PolicyDomain, PolicyHostVerified, Problem, Recheck, Status, Step,
+    AddressClass, DnsFailure, DnsFailureKind, Entry, FetchFailure, Held, HeldPolicy, Limits,
+    Lookup, Mode, Outcome, PolicyDomain, PolicyHostVerified, Problem, Recheck, Status, TlsFailure,
     UnixTime, policy_host_address,
 };
+use mta_sts_adapters::HandshakeFailure;
 use mta_sts_testkit::lab::{DnsAnswer, Lab, RecordType as Kind};
 use smol::future::{FutureExt, zip};
 use smol::net::TcpStream;
@@ -49,14 +50,14 @@ async fn run() -> Result<(), Box<dyn Error>> {
     let domain = PolicyDomain::parse("example.com")?;
     let asked = || (lab.dns().queries().count(), lab.https().requests().count());
 
-    let first = driver.drive(Lookup::new(domain.clone())).await;
+    let first = driver.look_up(&domain, Recheck::WhenDue).await;
     println!("first contact: {}", first.status());
     assert_eq!(first.status(), Status::Found);
     assert!(lab.dns().queries().all().iter().any(|query| query.over_tcp));
-    assert_eq!(first.policy().map(|held| held.policy().mode()), Some(Mode::Enforce));
+    assert_eq!(first.policy().map(HeldPolicy::mode), Some(Mode::Enforce));
 
     let before = asked();
-    let second = driver.drive(Lookup::new(domain.clone())).await;
+    let second = driver.look_up(&domain, Recheck::WhenDue).await;
     println!("at once again: {}, by no question at all", second.status());
     assert_eq!(second.status(), Status::Confirmed);
     assert_eq!(asked(), before);
@@ -64,16 +65,16 @@ async fn run() -> Result<(), Box<dyn Error>> {
     // A new id, and a policy host that refuses connections.
     published.id("2").addresses([lab.refusing_addr().ip()]).publish();
     driver.port = lab.refusing_addr().port();
-    let third = driver.drive(Lookup::new(domain).recheck(Recheck::Always)).await;
+    let third = driver.look_up(&domain, Recheck::Always).await;
     println!("policy host down: {}, for {:?}", third.status(), third.problem());
     assert_eq!(third.status(), Status::Held);
     assert_eq!(third.problem(), Some(&Problem::Fetch(FetchFailure::ConnectionRefused)));
-    assert_eq!(third.policy().map(|held| held.policy().mode()), Some(Mode::Enforce));
+    assert_eq!(third.policy().map(HeldPolicy::mode), Some(Mode::Enforce));
 
     // As it must be outside of a test: loopback is no address for a policy host.
     driver.any_address = false;
     lab.domain("example.net").mode("enforce").publish();
-    let fourth = driver.drive(Lookup::new(PolicyDomain::parse("example.net")?)).await;
+    let fourth = driver.look_up(&PolicyDomain::parse("example.net")?, Recheck::WhenDue).await;
     println!("policy host on loopback: {}, for {:?}", fourth.status(), fourth.problem());
     let refused = FetchFailure::Address(AddressClass::Loopback);
     assert_eq!(fourth.problem(), Some(&Problem::Fetch(refused)));
@@ -86,7 +87,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
         ("c.example", DnsAnswer::lame(), (Status::Unknown, Some(unproven))),
     ] {
         lab.dns().set(&format!("_mta-sts.{name}"), Kind::Txt, answer);
-        let outcome = driver.drive(Lookup::new(PolicyDomain::parse(name)?)).await;
+        let outcome = driver.look_up(&PolicyDomain::parse(name)?, Recheck::WhenDue).await;
         println!("{name}: {}", outcome.status());
         assert_eq!((outcome.status(), outcome.problem().cloned()), expected);
     }
@@ -123,30 +124,32 @@ impl Driver {
         })
     }
 
-    async fn drive(&self, lookup: Lookup) -> Outcome {
-        let held = self.stored(|store| store.get(lookup.domain()).cloned());
+    /// The course of a lookup. A driver with several lookups at a time runs one of a domain at a
+    /// time (11).
+    async fn look_up(&self, domain: &PolicyDomain, recheck: Recheck) -> Outcome {
+        let held = self.stored(|store| store.get(domain).cloned());
         let limits = Limits::default()
             .with_query_timeout(Duration::from_secs(5))
             .with_fetch_timeout(Duration::from_secs(10));
         let held = held.map_or(Held::Nothing, Held::Entry);
-        let mut step = lookup.held(held).limits(limits).start(now());
-        loop {
-            step = match step {
-                Step::QueryTxt(query) => self.query(query).await,
-                Step::FetchPolicy(fetch) => self.fetch(fetch).await,
-                // (10) `fetch` goes on to the end of the body; a body without it was given up.
-                Step::ReadBody(body) => body.failed(FetchFailure::Abandoned, now()),
-                Step::Store(store) => {
-                    // (7) Merged, under the lock, before the reply.
-                    let entry = store.entry().clone();
-                    let merged = self.stored(|entries| match entries.get_mut(entry.domain()) {
-                        Some(known) => known.merge(entry).is_ok(),
-                        None => entries.insert(entry.domain().clone(), entry).is_none(),
-                    });
-                    if merged { store.stored() } else { store.failed() }
-                }
-                Step::Done(outcome) => return outcome,
-            }
+        let lookup = Lookup::new(domain.clone(), held).recheck(recheck).limits(limits);
+        let query = match lookup.start(now()) {
+            Start::QueryTxt(query) => query,
+            Start::Done(outcome) => return outcome,
+        };
+        let storing = match self.query(query).await {
+            AfterTxt::FetchPolicy(fetch) => self.fetch(fetch).await,
+            AfterTxt::Store(storing) => storing,
+        };
+        // (7) Merged, under the lock, before the reply.
+        let entry = storing.entry().clone();
+        let merged = self.stored(|entries| {
+            let stored = entries.entry(domain.clone()).or_insert_with(|| entry.clone());
+            stored.merge(entry).map(|()| stored.clone())
+        });
+        match merged {
+            Ok(merged) => storing.stored(merged),
+            Err(_) => storing.failed(),
         }
     }
 
@@ -154,7 +157,7 @@ impl Driver {
         f(&mut self.store.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    async fn query(&self, query: QueryTxt) -> Step {
+    async fn query(&self, query: QueryTxt) -> AfterTxt {
         let late = DnsFailure::new(DnsFailureKind::Timeout);
         let question = self.dns.ask(query.name(), RecordType::TXT);
         // (1) Raw character-strings; absence is an answer, and silence is none.
@@ -172,7 +175,7 @@ impl Driver {
         }
     }
 
-    async fn fetch(&self, fetch: FetchPolicy) -> Step {
+    async fn fetch(&self, fetch: FetchPolicy) -> Store {
         // (6) One deadline over all of it, the body included.
         let until = Instant::now() + fetch.timeout();
         let get = self.get(fetch.host(), fetch.path());
@@ -193,19 +196,19 @@ impl Driver {
             content_encoding: content_encoding.as_deref(),
         };
         // (4) The head comes before the body, which is read only if the machine wants it.
-        let step = match fetch.responded(verified, head, now()) {
-            Step::ReadBody(body) => read_body(body, response.into_body(), until).await,
-            refused => refused,
+        let storing = match fetch.responded(verified, head, now()) {
+            AfterHead::ReadBody(body) => read_body(body, response.into_body(), until).await,
+            AfterHead::Store(storing) => storing,
         };
         connection.cancel().await;
-        step
+        storing
     }
 
     /// (3) One GET on one connection: there is nothing here that could follow a redirect, keep a
     /// cookie or a cache, or go through a proxy.
     async fn get(&self, host: &str, path: &str) -> Result<Response, FetchFailure> {
         let stream = self.connect(host).await?;
-        // (2) The word is given where the handshake with this name has succeeded.
+        // (2) The assertion is made where the handshake with this name has succeeded.
         let verified = PolicyHostVerified::assertion(host);
         let request = hyper::Request::get(path)
             .header(HOST, host)
@@ -237,7 +240,8 @@ impl Driver {
             (Err(failure), _) | (_, Err(failure)) => return Err(FetchFailure::Dns(failure)),
         };
         let addresses = addresses.into_iter().flat_map(Answer::into_addresses);
-        let name = ServerName::try_from(host.to_owned()).map_err(|_| FetchFailure::Tls)?;
+        let name = ServerName::try_from(host.to_owned())
+            .map_err(|_| FetchFailure::Tls(TlsFailure::Other))?;
         let mut failure = FetchFailure::NoAddress;
         for address in addresses.take(4) {
             // (9) A stranger chose the address.
@@ -248,7 +252,7 @@ impl Driver {
             match TcpStream::connect((address, self.port)).await {
                 Ok(stream) => {
                     let handshake = self.tls.connect(name.clone(), stream).await;
-                    return handshake.map_err(|error| tls_failure(&error));
+                    return handshake.map_err(|error| HandshakeFailure::from_io(&error).into());
                 }
                 Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
                     failure = FetchFailure::ConnectionRefused;
@@ -262,7 +266,7 @@ impl Driver {
 
 /// (5) Only hyper's own end of the body is its end: a `Content-Length` that was not reached, and a
 /// connection without `close_notify` where there is none, are errors.
-async fn read_body(mut state: ReadBody, mut body: Incoming, until: Instant) -> Step {
+async fn read_body(mut state: ReadBody, mut body: Incoming, until: Instant) -> Store {
     loop {
         let frame = async { body.frame().await.transpose().map_err(|_| FetchFailure::Truncated) };
         match within(until, FetchFailure::Timeout, frame).await {
@@ -274,23 +278,6 @@ async fn read_body(mut state: ReadBody, mut body: Incoming, until: Instant) -> S
             Err(failure) => return state.failed(failure, now()),
         }
     }
-}
-
-fn tls_failure(error: &io::Error) -> FetchFailure {
-    use rustls::CertificateError as Error;
-    let error = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
-    FetchFailure::Certificate(match error {
-        Some(rustls::Error::InvalidCertificate(error)) => match error {
-            Error::Expired | Error::ExpiredContext { .. } => CertificateFault::Expired,
-            Error::NotValidYet | Error::NotValidYetContext { .. } => CertificateFault::NotYetValid,
-            Error::NotValidForName | Error::NotValidForNameContext { .. } => {
-                CertificateFault::WrongName
-            }
-            Error::UnknownIssuer => CertificateFault::UntrustedIssuer,
-            _ => CertificateFault::Other,
-        },
-        _ => return FetchFailure::Tls,
-    })
 }
 
 /// (6) The work, or `late` at the deadline.

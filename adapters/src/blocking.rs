@@ -3,6 +3,7 @@
 mod builder;
 mod dns;
 mod drive;
+mod exclusion;
 mod fetch;
 mod flight;
 mod refresh;
@@ -17,8 +18,10 @@ use mta_sts::delivery::{Delivery, Mx, Requirements, Retry};
 use mta_sts::{DnsFailure, Held, Limits, Lookup, Outcome, PolicyDomain, Recheck, UnixTime};
 
 use crate::builder::Wait;
-use crate::{Snapshot, StoreError};
+use crate::keeper::Writes;
+use crate::{Bounce, Snapshot, StoreError};
 use drive::Driver;
+use exclusion::Exclusion;
 use flight::{Boarded, Flight, Flights, Pilot, Waited};
 use turns::Turns;
 use writer::Writer;
@@ -46,7 +49,9 @@ pub use refresh::Refresher;
 #[derive(Clone)]
 pub struct MtaSts {
     driver: Arc<Driver>,
+    limits: Limits,
     flights: Arc<Flights>,
+    exclusion: Arc<Exclusion>,
     writer: Arc<Writer>,
     /// How many lookups may be under way.
     turns: Arc<Turns>,
@@ -82,7 +87,7 @@ impl MtaSts {
     pub fn policy_in_memory(&self, domain: &PolicyDomain) -> Option<Outcome> {
         let keeper = &self.driver.keeper;
         let now = keeper.now();
-        let outcome = keeper.recall(domain, self.driver.limits, now);
+        let outcome = keeper.recall(domain, now);
         // By reference: an outcome is large, and this is the hot path.
         if let Some(outcome) = &outcome {
             self.writer.wake(keeper);
@@ -102,19 +107,14 @@ impl MtaSts {
     }
 
     /// Asks DNS now, whatever is remembered: [`Recheck::Always`]. It never shares a lookup that
-    /// began before.
+    /// began before, and waits for that to end.
     pub fn recheck(&self, domain: &PolicyDomain) -> Outcome {
-        self.drive(Lookup::new(domain.clone()).recheck(Recheck::Always))
+        self.apart(domain, Recheck::Always)
     }
 
     /// Fetches the policy again ahead of its end: [`Recheck::Refresh`].
     pub fn refresh(&self, domain: &PolicyDomain) -> Outcome {
-        self.refresh_within(domain, self.driver.limits)
-    }
-
-    fn refresh_within(&self, domain: &PolicyDomain, limits: Limits) -> Outcome {
-        let refresh = Lookup::new(domain.clone()).recheck(Recheck::Refresh);
-        let outcome = self.drive_within(refresh, limits);
+        let outcome = self.apart(domain, Recheck::Refresh);
         self.driver.keeper.metrics.refreshed(&outcome);
         outcome
     }
@@ -136,31 +136,76 @@ impl MtaSts {
     /// # Errors
     /// DNS gave no answer.
     pub fn candidates(&self, domain: &PolicyDomain) -> Result<Vec<Mx>, DnsFailure> {
-        self.driver.dns.mx(domain.as_str(), self.driver.limits.query_timeout()).candidates(domain)
+        self.driver.dns.mx(domain.as_str(), self.limits.query_timeout()).candidates(domain)
     }
 
-    /// The lookup that must come between a delivery that the policy refused and a bounce
-    /// (RFC 8461 §5): see [`Retry::recheck`] for what its outcome means.
-    pub fn gate(&self, retry: Retry) -> Outcome {
-        self.drive(retry.recheck(Held::Nothing))
+    /// Asks DNS between a delivery that the policy refused and a bounce, as RFC 8461 §5 demands.
+    ///
+    /// Each gate asks a question of its own, later than the refusal. It begins when the lookup of
+    /// the domain that is in progress has ended, and gates of one domain ask one after the other,
+    /// so that no two lookups fetch at the same time. It reads the store, and the answer speaks of
+    /// what the store holds after it, the writes of other processes included.
+    ///
+    /// ```no_run
+    /// use mta_sts_adapters::Bounce;
+    /// use mta_sts_adapters::delivery::{Conclusion, Delivery};
+    /// # fn example(client: mta_sts_adapters::blocking::MtaSts, delivery: Delivery) {
+    /// if let Conclusion::Retry(retry) = delivery.conclude() {
+    ///     match client.gate(retry) {
+    ///         Bounce::Permitted(token) => println!("{}: bounce it now", token.domain()),
+    ///         Bounce::Deferred(outcome) => println!("{}: keep it queued", outcome.domain()),
+    ///     }
+    /// }
+    /// # }
+    /// ```
+    pub fn gate(&self, retry: Retry) -> Bounce {
+        let domain = retry.domain().clone();
+        let _next = self.exclusion.queue(&domain);
+        let _permit = self.turns.take();
+        let _exclusive = self.exclusion.lookup(&domain);
+        let held = self.driver.read(&domain);
+        let (query, gate) = retry.recheck(held, self.limits, self.now());
+        let outcome = self.driver.ask(&domain, query, Writes::Through);
+        self.writer.wake(&self.driver.keeper);
+        self.driver.keeper.metrics.answered(&outcome);
+        Bounce::new(gate.permit(&outcome, self.now()), outcome)
     }
 
-    /// Drives a lookup to its end, such as the one that a refused delivery hands out. What is held
-    /// and the limits are the client's; the rest is the lookup's. It is never shared.
-    pub fn drive(&self, lookup: Lookup) -> Outcome {
-        self.drive_within(lookup, self.driver.limits)
-    }
-
-    fn drive_within(&self, lookup: Lookup, limits: Limits) -> Outcome {
-        let _turn = self.turns.take();
-        let outcome = self.run(lookup, limits);
+    /// A lookup that shares none.
+    fn apart(&self, domain: &PolicyDomain, recheck: Recheck) -> Outcome {
+        // Those of one domain wait for each other without a permit, which others may need.
+        let _next = self.exclusion.queue(domain);
+        let _permit = self.turns.take();
+        let outcome = self.run(domain, recheck, self.limits);
         self.driver.keeper.metrics.answered(&outcome);
         outcome
     }
 
-    fn run(&self, lookup: Lookup, limits: Limits) -> Outcome {
-        let held = self.driver.read(lookup.domain());
-        let outcome = self.driver.run(lookup, held, limits);
+    /// A refresh in the background. It waits for the lookup of the domain that is in progress, and
+    /// for no other.
+    fn refresh_within(&self, domain: &PolicyDomain, limits: Limits) -> Outcome {
+        let _permit = self.turns.take();
+        let outcome = self.run(domain, Recheck::Refresh, limits);
+        self.driver.keeper.metrics.answered(&outcome);
+        self.driver.keeper.metrics.refreshed(&outcome);
+        outcome
+    }
+
+    /// The one lookup of the domain that is in progress.
+    fn run(&self, domain: &PolicyDomain, recheck: Recheck, limits: Limits) -> Outcome {
+        let _exclusive = self.exclusion.lookup(domain);
+        self.run_with(domain, self.driver.read(domain), recheck, limits)
+    }
+
+    fn run_with(
+        &self,
+        domain: &PolicyDomain,
+        held: Held,
+        recheck: Recheck,
+        limits: Limits,
+    ) -> Outcome {
+        let lookup = Lookup::new(domain.clone(), held).recheck(recheck).limits(limits);
+        let outcome = self.driver.run(lookup);
         self.writer.wake(&self.driver.keeper);
         outcome
     }
@@ -181,18 +226,24 @@ impl MtaSts {
         let now = self.now();
         match flight.wait(|held| self.wait.time(held, now)) {
             Waited::Landed(outcome) => *outcome,
-            Waited::Patience(held) => self.interim(domain, held),
-            Waited::Lost => self.drive(Lookup::new(domain.clone())),
+            Waited::Patience(held) => self.interim(domain, *held),
+            Waited::Lost => self.apart(domain, Recheck::WhenDue),
         }
     }
 
     fn fly(&self, pilot: Pilot) -> Outcome {
-        let held = self.driver.read(pilot.domain());
+        let domain = pilot.domain();
+        let exclusive = self.exclusion.try_lookup(domain);
+        // Callers who do not wait to the end need to know what is held, and do not wait for another
+        // lookup of the domain.
+        let held = self.driver.read(domain);
         pilot.known(&held);
-        let lookup = Lookup::new(pilot.domain().clone());
-        let outcome = self.driver.run(lookup, held, self.driver.limits);
+        let (_exclusive, held) = match exclusive {
+            Some(exclusive) => (exclusive, held),
+            None => (self.exclusion.lookup(domain), self.driver.read(domain)),
+        };
+        let outcome = self.run_with(domain, held, Recheck::WhenDue, self.limits);
         pilot.landed(&outcome);
-        self.writer.wake(&self.driver.keeper);
         outcome
     }
 
@@ -210,7 +261,7 @@ impl MtaSts {
     }
 
     fn interim(&self, domain: &PolicyDomain, held: Held) -> Outcome {
-        Lookup::new(domain.clone()).held(held).limits(self.driver.limits).interim(self.now())
+        Lookup::new(domain.clone(), held).limits(self.limits).interim(self.now())
     }
 
     /// A delivery uses what was found.
@@ -224,8 +275,8 @@ impl MtaSts {
             let (client, domain) = (self.clone(), outcome.domain().clone());
             let refreshing = move || {
                 let _turn = turn;
-                let refresh = Lookup::new(domain).recheck(Recheck::Refresh);
-                client.driver.keeper.metrics.refreshed(&client.run(refresh, client.driver.limits));
+                let outcome = client.run(&domain, Recheck::Refresh, client.limits);
+                client.driver.keeper.metrics.refreshed(&outcome);
             };
             // Where no thread is to be had, a later delivery tries again.
             let _ = thread::Builder::new().name("mta-sts-refresh".to_owned()).spawn(refreshing);
@@ -271,7 +322,7 @@ impl MtaSts {
 
     /// The limits of all lookups.
     pub fn limits(&self) -> Limits {
-        self.driver.limits
+        self.limits
     }
 
     /// The time by the client's clock.

@@ -60,7 +60,11 @@ impl Wait {
 
     /// How long to wait for a lookup, given what is held; `None`: to its end.
     pub(crate) fn time(self, held: &Held, now: UnixTime) -> Option<Duration> {
-        let is_first = !matches!(held, Held::Entry(entry) if entry.policy(now).is_some());
+        let entry = match held {
+            Held::Entry(entry) | Held::Unreadable { notes: Some(entry) } => Some(entry),
+            Held::Nothing | Held::Unreadable { notes: None } => None,
+        };
+        let is_first = entry.is_none_or(|entry| entry.policy(now).is_none());
         match self.first_contact {
             FirstContact::AnswerAtOnce if is_first => Some(Duration::ZERO),
             FirstContact::AnswerAtOnce | FirstContact::Wait => self.patience,

@@ -1,12 +1,11 @@
 //! Which addresses of a Policy Host are dialled, and what it means that none of them would do.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
-use mta_sts::{FetchFailure, policy_host_address};
+use mta_sts::{FetchFailure, TlsFailure, policy_host_address};
 
 /// How many addresses of one host are tried.
 const MAX_ADDRESSES: usize = 4;
@@ -73,14 +72,17 @@ pub(crate) fn share(time: Duration, left: usize) -> Duration {
     time / u32::try_from(left).unwrap_or(1).max(1)
 }
 
-/// Which of several failures says the most.
+/// The rank of a failure: of several addresses' failures, the one that says the most is told. The
+/// further an attempt came, the more its failure says.
 pub(crate) fn telling(failure: &FetchFailure) -> u8 {
     match failure {
-        FetchFailure::Certificate(_) => 4,
-        FetchFailure::Tls => 3,
+        FetchFailure::Certificate(_) => 6,
+        FetchFailure::Tls(TlsFailure::Timeout) => 2,
+        FetchFailure::Tls(TlsFailure::Closed) => 4,
+        FetchFailure::Tls(_) => 5,
         FetchFailure::Timeout => 1,
         FetchFailure::NoAddress => 0,
-        _ => 2,
+        _ => 3,
     }
 }
 
@@ -101,47 +103,10 @@ pub(crate) fn joined<'a>(values: impl Iterator<Item = &'a [u8]>) -> Option<Vec<u
     (!values.is_empty()).then(|| values.join(&b", "[..]))
 }
 
-/// Something for each address that is in use: what bounds the fetches from it.
-#[derive(Debug)]
-pub(crate) struct PerAddress<T>(Mutex<HashMap<IpAddr, Weak<T>>>);
-
-impl<T> Default for PerAddress<T> {
-    fn default() -> Self {
-        Self(Mutex::default())
-    }
-}
-
-impl<T> PerAddress<T> {
-    /// That of this address; of all who use it at a time, one makes it.
-    pub(crate) fn of(&self, address: IpAddr, make: impl FnOnce() -> T) -> Arc<T> {
-        let mut used = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(found) = used.get(&address).and_then(Weak::upgrade) {
-            return found;
-        }
-        // At most as many stay as there are fetches under way.
-        used.retain(|_, made| made.strong_count() > 0);
-        let new = Arc::new(make());
-        used.insert(address, Arc::downgrade(&new));
-        new
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use mta_sts::AddressClass::{Loopback, Private};
-
-    #[test]
-    fn ok_an_address_has_one_as_long_as_it_is_used() {
-        let used = PerAddress::default();
-        let [a, b] = [1, 2].map(|last| IpAddr::from([192, 0, 2, last]));
-        let one = used.of(a, || 1);
-        assert_eq!((*used.of(a, || 2), *used.of(b, || 3)), (1, 3));
-        drop(one);
-        assert_eq!(*used.of(a, || 4), 4);
-        let left = used.0.lock().unwrap_or_else(PoisonError::into_inner).len();
-        assert!(left <= 2, "{left}");
-    }
 
     fn addresses(texts: &[&str]) -> Vec<IpAddr> {
         texts.iter().map(|text| text.parse().expect("an address")).collect()

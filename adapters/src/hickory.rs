@@ -151,14 +151,11 @@ fn failure(error: &NetError) -> DnsFailureKind {
     }
 }
 
+/// The failure that a response code stands for. A code that is an answer by itself is a failure
+/// here, because what came with the code contradicts it.
 fn by_code(code: ResponseCode) -> DnsFailureKind {
-    match code {
-        ResponseCode::ServFail => DnsFailureKind::ServerFailure,
-        ResponseCode::Refused => DnsFailureKind::Refused,
-        ResponseCode::FormErr => DnsFailureKind::FormatError,
-        ResponseCode::NotImp => DnsFailureKind::NotImplemented,
-        other => DnsFailureKind::ResponseCode(other.into()),
-    }
+    let code = code.into();
+    DnsFailureKind::from_rcode(code).unwrap_or(DnsFailureKind::ResponseCode(code))
 }
 
 impl Dns for HickoryDns {

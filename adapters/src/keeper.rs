@@ -10,8 +10,9 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use mta_sts::lookup::Start;
 use mta_sts::schedule::{Alert, Due};
-use mta_sts::{Entry, Held, Limits, Lookup, Outcome, PolicyDomain, Step, UnixTime, Urgency};
+use mta_sts::{Entry, Held, Lookup, Outcome, PolicyDomain, UnixTime, Urgency};
 
 use crate::memory::Note;
 use crate::metrics::{Census, Metrics};
@@ -21,6 +22,16 @@ use following::Following;
 use pending::Pending;
 
 pub(crate) use following::Bell;
+
+/// The time at which the entry of a lookup reaches the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Writes {
+    /// At once if the policy changed, later if not.
+    ByUrgency,
+    /// At once, so that the outcome speaks of what the store holds now, the writes of other
+    /// processes included: for the bounce gate.
+    Through,
+}
 
 pub(crate) struct Keeper {
     memory: Memory,
@@ -61,149 +72,150 @@ impl Keeper {
         self.store.is_some()
     }
 
-    /// The answer from memory, if there is nothing to ask: the hot path. It never blocks on a
-    /// store. Once a day it leaves something [pending](Self::has_pending).
-    pub(crate) fn recall(
-        &self,
-        domain: &PolicyDomain,
-        limits: Limits,
-        now: UnixTime,
-    ) -> Option<Outcome> {
-        let mut slot = self.memory.peek(domain)?;
-        let decision = slot.entry.decide(domain, now)?;
-        // A store that could not be read may hold a policy: nothing can be said of its absence.
-        if !slot.known && decision.policy().is_none() {
-            return None;
-        }
-        if slot.entry.touch(now) {
-            self.later(&slot.entry);
-            self.follow(&slot.entry);
-        }
-        let held = Held::Entry(slot.entry);
-        match Lookup::new(domain.clone()).held(held).limits(limits).start(now) {
-            Step::Done(outcome) => Some(outcome),
-            _ => None,
+    /// Returns the outcome from memory; `None` if a lookup is needed. It is the hot path, and never
+    /// blocks on a store. Once a day it leaves something [pending](Self::has_pending).
+    pub(crate) fn recall(&self, domain: &PolicyDomain, now: UnixTime) -> Option<Outcome> {
+        let mut held = self.memory.held(domain)?;
+        let is_news = match &mut held {
+            Held::Entry(entry) | Held::Unreadable { notes: Some(entry) } => entry.touch(now),
+            Held::Nothing | Held::Unreadable { notes: None } => false,
+        };
+        match Lookup::new(domain.clone(), held).start(now) {
+            Start::Done(outcome) => {
+                if is_news && let Some(merged) = self.later(outcome.entry()) {
+                    self.follow(&merged);
+                }
+                Some(outcome)
+            }
+            Start::QueryTxt(_) => None,
         }
     }
 
-    /// What is held for a lookup.
+    /// Reads what is held for a lookup.
     pub(crate) fn read(&self, domain: &PolicyDomain) -> Held {
         let Some(store) = &self.store else {
-            return match self.memory.peek(domain) {
-                Some(slot) => Held::Entry(slot.entry),
-                None => Held::Nothing,
-            };
+            return self.memory.held(domain).unwrap_or(Held::Nothing);
         };
         match self.read_by(|| store.get(domain)) {
             Ok(found) => {
                 let stored = found.unwrap_or_else(|| Entry::new(domain.clone(), self.now()));
                 let note = Note { known: true, dirty: false };
                 // A memory that is full still lets the entry in hand be used.
-                let slot = match self.memory.absorb(&stored, note) {
-                    Ok(()) => self.memory.peek(domain),
-                    Err(_) => None,
-                };
-                Held::Entry(slot.map_or(stored, |slot| slot.entry))
+                Held::Entry(self.memory.absorb(&stored, note).unwrap_or(stored))
             }
-            Err(_) => match self.memory.peek(domain) {
-                Some(slot) if slot.known || slot.entry.policy(self.now()).is_some() => {
-                    Held::Entry(slot.entry)
-                }
-                _ => Held::Unreadable,
-            },
+            Err(_) => self.unread(domain),
         }
     }
 
-    /// Keeps what a lookup learnt. Where the store fails it stays in memory, to be written later.
-    pub(crate) fn write(&self, entry: &Entry, urgency: Urgency) -> Result<(), StoreError> {
-        self.follow(entry);
+    /// Returns what is held for a lookup if the store behind memory did not say what it has.
+    pub(crate) fn unread(&self, domain: &PolicyDomain) -> Held {
+        self.memory.held(domain).unwrap_or(Held::Unreadable { notes: None })
+    }
+
+    /// Keeps what a lookup learnt. Returns the entry that is held afterwards: that of memory and of
+    /// the store, because each may know more than the other. Where the store fails the entry stays
+    /// in memory, and is written later.
+    pub(crate) fn write(
+        &self,
+        entry: &Entry,
+        urgency: Urgency,
+        writes: Writes,
+    ) -> Result<Entry, StoreError> {
+        let merged = self.write_merged(entry, urgency, writes);
+        self.follow(merged.as_ref().unwrap_or(entry));
+        merged
+    }
+
+    fn write_merged(
+        &self,
+        entry: &Entry,
+        urgency: Urgency,
+        writes: Writes,
+    ) -> Result<Entry, StoreError> {
         let Some(store) = &self.store else {
             return self.memory.absorb(entry, Note { known: true, dirty: false });
         };
-        match urgency {
-            Urgency::Durable => {
-                let written = self.write_by(|| store.merge(entry, urgency));
-                let kept =
-                    self.memory.absorb(entry, Note { known: false, dirty: written.is_err() });
-                if written.is_err() && kept.is_ok() {
-                    self.pending.add(entry.domain().clone());
-                }
-                written
-            }
-            Urgency::Lazy => {
-                if self.later(entry) {
-                    return Ok(());
-                }
-                self.write_by(|| store.merge(entry, urgency))
+        // Where memory is full the write cannot wait.
+        if urgency == Urgency::Lazy
+            && writes == Writes::ByUrgency
+            && let Some(merged) = self.later(entry)
+        {
+            return Ok(merged);
+        }
+        match self.write_by(|| store.merge(entry, urgency)) {
+            Ok(stored) => Ok(self.absorb_stored(stored)),
+            Err(error) => {
+                // Where memory is full as well, the outcome says that the entry was not kept.
+                let _ = self.later(entry);
+                Err(error)
             }
         }
     }
 
-    /// Tells whoever refreshes of an entry that is new or was used.
+    /// Takes a fetch into memory that is about to begin, so that it counts for every lookup that
+    /// begins from here on, even if its own lookup is given up. It never blocks on the store.
+    pub(crate) fn fetch_begins(&self, entry: &Entry) {
+        // Where memory is full the fetch counts once its lookup has ended.
+        let _ = self.later(entry);
+    }
+
+    /// Takes into memory what the store holds, and returns what both know.
+    fn absorb_stored(&self, stored: Entry) -> Entry {
+        // A memory that is full knows nothing of the domain.
+        self.memory.absorb(&stored, Note { known: true, dirty: false }).unwrap_or(stored)
+    }
+
+    /// Tells the schedule of refreshes of an entry that is new or was used.
     fn follow(&self, entry: &Entry) {
         self.schedule.follow(entry, self.now());
     }
 
-    /// Keeps the entry in memory and has it written later; `false` where memory is full.
-    fn later(&self, entry: &Entry) -> bool {
+    /// Merges the entry into memory and has it written later. Returns the merged entry; `None` if
+    /// memory is full.
+    fn later(&self, entry: &Entry) -> Option<Entry> {
         let backed = self.has_store();
-        let kept = self.memory.absorb(entry, Note { known: !backed, dirty: backed }).is_ok();
-        if kept && backed {
+        let merged = self.memory.absorb(entry, Note { known: !backed, dirty: backed }).ok()?;
+        if backed {
             self.pending.add(entry.domain().clone());
         }
-        kept
+        Some(merged)
     }
 
     pub(crate) fn has_pending(&self) -> bool {
         self.pending.any()
     }
 
-    /// Writes some of what is pending; whether there is more.
+    /// Writes some of what is pending. Returns `true` if there is more.
     pub(crate) fn flush_some(&self) -> Result<bool, StoreError> {
         const SOME: usize = 256;
         let Some(store) = &self.store else { return Ok(false) };
         let domains = self.pending.take(SOME);
         // Taken from memory only now: a change from here on makes the domain pending again.
         let entries: Vec<Entry> =
-            domains.iter().filter_map(|domain| self.memory.peek(domain)).map(|s| s.entry).collect();
+            domains.iter().filter_map(|domain| self.memory.entry(domain)).collect();
         // Policies that the store did not take when they were found may be among them.
         let urgency = if entries.iter().any(|entry| entry.generation() > 0) {
             Urgency::Durable
         } else {
             Urgency::Lazy
         };
-        match self.write_by(|| store.merge_all(&entries, urgency)) {
-            Ok(()) => entries.iter().for_each(|entry| self.memory.written(entry)),
-            Err(StoreError::Entry(_)) => self.flush_singly(store, &entries, urgency)?,
+        let results = match self.write_by(|| store.merge_all(&entries, urgency)) {
+            Ok(results) => results,
             Err(error) => {
                 self.pending.extend(domains);
                 return Err(error);
             }
-        }
-        Ok(self.has_pending())
-    }
-
-    /// One damaged row must not hold up all others.
-    fn flush_singly(
-        &self,
-        store: &Arc<dyn Store>,
-        entries: &[Entry],
-        urgency: Urgency,
-    ) -> Result<(), StoreError> {
-        let mut left = entries.iter();
-        while let Some(entry) = left.next() {
-            match self.write_by(|| store.merge(entry, urgency)) {
-                Ok(()) => self.memory.written(entry),
-                // Nothing but a policy may be written over it: to try again would be in vain.
-                Err(StoreError::Entry(_)) => {}
-                Err(error) => {
-                    let unwritten = std::iter::once(entry).chain(left);
-                    self.pending.extend(unwritten.map(|entry| entry.domain().clone()));
-                    return Err(error);
-                }
+        };
+        for (entry, result) in entries.iter().zip(results) {
+            // Bytes that are no entry give way to a policy only, so another try would be in vain.
+            let Ok(stored) = result else { continue };
+            self.memory.written(entry);
+            let merged = self.absorb_stored(stored);
+            if merged != *entry {
+                self.follow(&merged);
             }
         }
-        Ok(())
+        Ok(self.has_pending())
     }
 
     /// Forgets a domain, here and in the store.
@@ -267,7 +279,7 @@ impl Keeper {
         let (now, mut census) = (self.now(), Census::default());
         self.memory.each(&mut |entry| {
             let held = entry.policy(now);
-            census.add(held.map(|held| (held.policy().mode(), held.expires_in(now))));
+            census.add(held.map(|held| (held.mode(), held.expires_in(now))));
         });
         self.metrics.snapshot(&census, self.pending.len())
     }

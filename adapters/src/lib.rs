@@ -7,7 +7,7 @@
 #![cfg_attr(
     all(feature = "tokio", feature = "hickory-resolver", feature = "sqlite"),
     doc = "```no_run
-use mta_sts_adapters::delivery::{Candidate, Conclusion, Requirements};
+use mta_sts_adapters::delivery::{Candidate, Conclusion, Requirements, Session};
 use mta_sts_adapters::tokio::MtaSts;
 use mta_sts_adapters::{PolicyDomain, Sqlite};
 
@@ -21,14 +21,17 @@ let (mut delivery, outcome) = client.delivery(&domain, Requirements::default()).
 println!(\"{domain}: {}\", outcome.status());
 for mx in client.candidates(&domain).await? {
     match delivery.candidate(&mx) {
-        // Connect, say EHLO and STARTTLS, and give the attempt its verdict: see `MxTls`.
-        Candidate::Connect(attempt) => drop(attempt.tls_unverified(&mut delivery)),
-        Candidate::Skip(failure) => eprintln!(\"{failure}\"),
+        // Connect, say EHLO and STARTTLS, and have the session judged: see `MxTls`.
+        Candidate::Connect(attempt) => {
+            let verdict = delivery.judge(attempt, Session::NotReached);
+            println!(\"refused: {}\", verdict.is_refused());
+        }
+        Candidate::Skip(result) => eprintln!(\"{:?}\", result.failure()),
     }
 }
-// Nobody took it. The mail stays queued; when its time is over, DNS is asked again.
+// No host took it. The mail stays queued; when its time is over, DNS is asked again.
 if let Conclusion::Retry(retry) = delivery.conclude() {
-    let may_bounce = client.gate(retry).await.bounce_token().is_some();
+    let may_bounce = client.gate(retry).await.permitted().is_some();
     println!(\"may bounce: {may_bounce}\");
 }
 
@@ -43,7 +46,7 @@ client.flush().await?;
     all(feature = "blocking", feature = "hickory-resolver", feature = "sqlite"),
     doc = "```no_run
 use mta_sts_adapters::blocking::MtaSts;
-use mta_sts_adapters::delivery::{Candidate, Conclusion, Requirements};
+use mta_sts_adapters::delivery::{Candidate, Conclusion, Requirements, Session};
 use mta_sts_adapters::{PolicyDomain, Sqlite};
 
 # fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -55,12 +58,15 @@ let (mut delivery, outcome) = client.delivery(&domain, Requirements::default());
 println!(\"{domain}: {}\", outcome.status());
 for mx in client.candidates(&domain)? {
     match delivery.candidate(&mx) {
-        Candidate::Connect(attempt) => drop(attempt.tls_unverified(&mut delivery)),
-        Candidate::Skip(failure) => eprintln!(\"{failure}\"),
+        Candidate::Connect(attempt) => {
+            let verdict = delivery.judge(attempt, Session::NotReached);
+            println!(\"refused: {}\", verdict.is_refused());
+        }
+        Candidate::Skip(result) => eprintln!(\"{:?}\", result.failure()),
     }
 }
 if let Conclusion::Retry(retry) = delivery.conclude() {
-    let may_bounce = client.gate(retry).bounce_token().is_some();
+    let may_bounce = client.gate(retry).permitted().is_some();
     println!(\"may bounce: {may_bounce}\");
 }
 
@@ -92,9 +98,10 @@ client.flush()?;
 //! A feature adds, and never changes what is decided.
 //!
 //! # What a client does
-//! - **One question for all**: callers who want the same domain at the same time share one lookup,
-//!   which goes on if they cease to wait. `recheck`, `refresh`, `gate` and `drive` ask for
-//!   themselves.
+//! - **One lookup of a domain at a time**: callers who want the same domain at the same time share
+//!   one lookup, which goes on if they cease to wait. `recheck`, `refresh` and `gate` ask DNS for
+//!   themselves, one after the other, and begin when the lookup in progress has ended. Each begins
+//!   from what the one before has learnt, so that no two of them fetch at the same time.
 //! - **Bounds**: lookups under way (1,024), fetches under way (64), fetches from one address (8),
 //!   entries in memory (100,000), refreshes at a time (16); each is set in the builder. A flood of
 //!   unknown domains pushes no unexpired policy out.
@@ -129,6 +136,8 @@ pub use mta_sts::*;
 #[cfg(feature = "blocking")]
 pub mod blocking;
 #[cfg(any(feature = "blocking", feature = "tokio"))]
+mod bounce;
+#[cfg(any(feature = "blocking", feature = "tokio"))]
 mod builder;
 #[cfg(any(feature = "blocking", feature = "tokio"))]
 mod dial;
@@ -137,6 +146,8 @@ mod errors;
 #[cfg(feature = "hickory-resolver")]
 mod hickory;
 mod https;
+#[cfg(any(feature = "blocking", feature = "tokio"))]
+mod in_use;
 #[cfg(any(feature = "blocking", feature = "tokio"))]
 mod keeper;
 mod memory;
@@ -163,6 +174,8 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 #[cfg(any(feature = "blocking", feature = "tokio"))]
+pub use crate::bounce::Bounce;
+#[cfg(any(feature = "blocking", feature = "tokio"))]
 pub use crate::builder::{Builder, FirstContact};
 pub use crate::dns::{Dns, MxAnswer, MxHost, TxtAnswer};
 pub use crate::errors::{BuildError, StoreError};
@@ -186,7 +199,7 @@ pub use crate::redis::Redis;
 pub use crate::sqlite::Sqlite;
 pub use crate::store::{Store, Stored};
 #[cfg(any(feature = "blocking", feature = "tokio"))]
-pub use crate::tls::{CryptoProvider, Roots};
+pub use crate::tls::{CryptoProvider, HandshakeFailure, Roots};
 
 /// A future that may be sent to another thread: what the methods of [`Dns`] and [`Https`] return.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

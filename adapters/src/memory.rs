@@ -8,6 +8,8 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, PoisonError};
 
 use crossbeam_utils::sync::{ShardedLock, ShardedLockReadGuard, ShardedLockWriteGuard};
+#[cfg(any(feature = "blocking", feature = "tokio"))]
+use mta_sts::Held;
 use mta_sts::{Entry, PolicyDomain, UnixTime, Urgency};
 
 use crate::{Clock, Store, StoreError, Stored, system_clock};
@@ -34,20 +36,10 @@ pub struct Memory {
     backed: bool,
 }
 
-/// An entry, and how it stands to the store behind.
-pub(crate) struct Slot {
-    pub(crate) entry: Entry,
-    /// The store behind was read: if it holds more than this, it came there later.
-    #[cfg_attr(
-        not(any(feature = "blocking", feature = "tokio")),
-        expect(dead_code, reason = "a client asks")
-    )]
-    pub(crate) known: bool,
-}
-
-/// What is to be noted with an entry.
+/// The marks of an entry in memory.
 #[derive(Clone, Copy)]
 pub(crate) struct Note {
+    /// The store behind was read: if it holds more than this, it came there later.
     pub(crate) known: bool,
     /// The store behind has yet to take it.
     pub(crate) dirty: bool,
@@ -98,32 +90,47 @@ impl Memory {
         }
     }
 
-    pub(crate) fn peek(&self, domain: &PolicyDomain) -> Option<Slot> {
+    /// Returns the entry that is held, and `true` if the store behind was read for it.
+    fn peek(&self, domain: &PolicyDomain) -> Option<(Entry, bool)> {
         let hash = self.hasher.hash_one(domain.as_str());
         let shard = read(self.shard(hash)?);
         let kept = shard.get(hash, domain)?;
-        Some(Slot { entry: kept.entry(domain)?, known: kept.known })
+        Some((kept.entry(domain)?, kept.known))
     }
 
-    /// Merges the entry into what is here. What is noted is added to what was: known stays known,
-    /// dirty stays dirty.
-    pub(crate) fn absorb(&self, entry: &Entry, note: Note) -> Result<(), StoreError> {
+    pub(crate) fn entry(&self, domain: &PolicyDomain) -> Option<Entry> {
+        self.peek(domain).map(|(entry, _)| entry)
+    }
+
+    /// Returns what a lookup knows without the store behind. An entry for which that store was never
+    /// read is a note beside an unreadable store; `None` if there is no entry.
+    #[cfg(any(feature = "blocking", feature = "tokio"))]
+    pub(crate) fn held(&self, domain: &PolicyDomain) -> Option<Held> {
+        let (entry, known) = self.peek(domain)?;
+        Some(if known { Held::Entry(entry) } else { Held::Unreadable { notes: Some(entry) } })
+    }
+
+    /// Merges the entry into what is here, and returns the result. The marks are added to those of
+    /// before: known stays known, dirty stays dirty.
+    pub(crate) fn absorb(&self, entry: &Entry, note: Note) -> Result<Entry, StoreError> {
         let domain = entry.domain();
         let hash = self.hasher.hash_one(domain.as_str());
+        let now = (self.clock)();
         let mut shard = write(self.shard(hash).ok_or(StoreError::Full)?);
         if let Some(kept) = shard.get_mut(hash, domain) {
-            kept.merge(entry);
+            let merged = kept.merge(entry, now);
             kept.known |= note.known;
             kept.dirty |= note.dirty;
-            return Ok(());
+            return Ok(merged);
         }
-        let kept = Kept::new(entry, note);
+        let kept = Kept::new(entry, note, now);
         if shard.len() < self.shard_capacity {
-            return shard.push(hash, kept);
+            shard.push(hash, kept)?;
+        } else {
+            let victim = shard.victim(self.backed, entry.policy(now).is_some(), now)?;
+            shard.replace(victim, hash, kept)?;
         }
-        let now = (self.clock)();
-        let victim = shard.victim(self.backed, entry.policy(now).is_some(), now)?;
-        shard.replace(victim, hash, kept)
+        Ok(entry.clone())
     }
 
     /// The store behind has taken this very entry.
@@ -170,10 +177,10 @@ impl fmt::Debug for Memory {
 
 impl Store for Memory {
     fn get(&self, domain: &PolicyDomain) -> Result<Option<Entry>, StoreError> {
-        Ok(self.peek(domain).map(|slot| slot.entry))
+        Ok(self.entry(domain))
     }
 
-    fn merge(&self, entry: &Entry, _urgency: Urgency) -> Result<(), StoreError> {
+    fn merge(&self, entry: &Entry, _urgency: Urgency) -> Result<Entry, StoreError> {
         self.absorb(entry, Note { known: true, dirty: false })
     }
 
@@ -189,7 +196,7 @@ impl Store for Memory {
         }
         order.sort_by(|(used_a, a), (used_b, b)| used_b.cmp(used_a).then_with(|| a.cmp(b)));
         for (_, domain) in order {
-            let Some(Slot { entry, .. }) = self.peek(&domain) else { continue };
+            let Some(entry) = self.entry(&domain) else { continue };
             let stored = Stored {
                 domain: domain.as_str().to_owned(),
                 last_used: entry.last_used(),

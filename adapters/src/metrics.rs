@@ -6,7 +6,7 @@ mod prometheus;
 
 use std::time::Duration;
 
-use mta_sts::{FetchFailure, Mode, Outcome, Problem, Status};
+use mta_sts::{FetchFailure, Mode, Outcome, Problem, Status, TlsFailure};
 
 use crate::TxtAnswer;
 use counter::{Counters, Striped, Timer};
@@ -230,9 +230,9 @@ fn fetch_index(failure: &FetchFailure) -> usize {
     match failure {
         FetchFailure::Dns(_) | FetchFailure::NoAddress | FetchFailure::Address(_) => 1,
         FetchFailure::ConnectionRefused | FetchFailure::Connection => 2,
-        FetchFailure::Timeout => 3,
+        FetchFailure::Timeout | FetchFailure::Tls(TlsFailure::Timeout) => 3,
         FetchFailure::Certificate(_) | FetchFailure::OtherHostVerified => 4,
-        FetchFailure::Tls => 5,
+        FetchFailure::Tls(_) => 5,
         FetchFailure::TooLarge { .. } => 7,
         FetchFailure::Truncated => 8,
         FetchFailure::Abandoned => 10,

@@ -1,9 +1,10 @@
 //! TLS to the hosts of a delivery (RFC 8461 §4.2, §7).
 
 use std::fmt;
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use mta_sts::delivery::{Attempt, Delivery, TlsDuty, Verdict};
+use mta_sts::delivery::{Attempt, Session, TlsDuty};
 use mta_sts::{CertificateFault, DnsName, MxVerified};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{Resumption, WebPkiServerVerifier};
@@ -11,31 +12,38 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
 
 use crate::BuildError;
-use crate::tls::{TlsOptions, certificate_fault};
+use crate::tls::{HandshakeFailure, TlsOptions};
 
-/// TLS to MX hosts by rustls, where a policy or the sender may insist on a certificate, or only
-/// want to know.
+/// TLS to MX hosts by rustls. A policy or the sender may demand a verified certificate, or only
+/// want to know of its faults.
 ///
-/// It comes of a client's builder ([`Builder::mx_tls`](crate::Builder::mx_tls)), and trusts the same
-/// roots. It makes a [`MxHandshake`] for each attempt, which turns what came of the handshake into
-/// the verdict:
+/// It comes from a client's builder ([`Builder::mx_tls`](crate::Builder::mx_tls)), and trusts the
+/// same roots. It makes a [`MxHandshake`] for each attempt, which turns the end of the handshake
+/// into the [`Session`] to be judged:
 ///
 /// ```no_run
 /// # use std::net::TcpStream;
-/// # use mta_sts_adapters::delivery::{Attempt, Delivery, Verdict};
+/// # use mta_sts_adapters::delivery::{Attempt, Delivery, Session, Verdict};
 /// # use mta_sts_adapters::MxTls;
 /// # use mta_sts_adapters::rustls::{ClientConnection, StreamOwned};
 /// # fn example(tls: &MxTls, attempt: Attempt, delivery: &mut Delivery, mut socket: TcpStream)
 /// #     -> Result<Verdict, mta_sts_adapters::rustls::Error> {
-/// // STARTTLS was answered with 220.
+/// // STARTTLS was answered with 220, and the socket has a read timeout.
 /// let Some(handshake) = tls.handshake(&attempt)? else {
 ///     // A candidate without a host name: there is nothing to verify.
-///     return Ok(attempt.tls_unverified(delivery));
+///     return Ok(delivery.judge(attempt, Session::Unverified));
 /// };
 /// let mut connection = ClientConnection::new(handshake.config(), handshake.server_name())?;
-/// let completed = connection.complete_io(&mut socket).is_ok();
-/// let verdict = handshake.verdict(completed, attempt, delivery);
-/// if !verdict.is_refused() {
+/// let ended = loop {
+///     match connection.complete_io(&mut socket) {
+///         Ok(_) if connection.is_handshaking() => {}
+///         Ok(_) => break Ok(()),
+///         Err(error) => break Err(error),
+///     }
+/// };
+/// let is_tls = ended.is_ok();
+/// let verdict = delivery.judge(attempt, handshake.session(&ended));
+/// if !verdict.is_refused() && is_tls {
 ///     let mut session = StreamOwned::new(connection, socket);
 ///     // EHLO is said again, and what was learnt before TLS is forgotten (RFC 3207 §4.2).
 /// }
@@ -58,7 +66,7 @@ impl MxTls {
         Ok(Self { provider, webpki })
     }
 
-    /// The handshake of one attempt; `None` for a candidate that has no host name.
+    /// Returns the handshake of one attempt; `None` for a candidate that has no host name.
     ///
     /// # Errors
     /// The provider of cryptography has neither TLS 1.2 nor 1.3.
@@ -69,11 +77,9 @@ impl MxTls {
             return Ok(None);
         };
         let noted = Arc::new(Mutex::new(None));
-        let verifier = Noting {
-            webpki: Arc::clone(&self.webpki),
-            insists: attempt.duty() == TlsDuty::Verified,
-            noted: Arc::clone(&noted),
-        };
+        let insists = attempt.duty() == TlsDuty::Verified;
+        let verifier =
+            Noting { webpki: Arc::clone(&self.webpki), insists, noted: Arc::clone(&noted) };
         let mut config = ClientConfig::builder_with_provider(Arc::clone(&self.provider))
             // RFC 8461 §7.2: TLS 1.2 or later.
             .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
@@ -82,7 +88,8 @@ impl MxTls {
             .with_no_client_auth();
         // A resumed session shows no certificate.
         config.resumption = Resumption::disabled();
-        Ok(Some(MxHandshake { host: host.clone(), server_name, config: Arc::new(config), noted }))
+        let (host, config) = (host.clone(), Arc::new(config));
+        Ok(Some(MxHandshake { host, server_name, config, insists, noted }))
     }
 }
 
@@ -92,16 +99,18 @@ impl fmt::Debug for MxTls {
     }
 }
 
-/// What the verification of one handshake's certificate said; nothing before it was made.
+/// The result of the verification of one handshake's certificate; `None` before it was made.
 type Noted = Arc<Mutex<Option<Result<(), CertificateFault>>>>;
 
 /// One TLS handshake with one MX host.
 #[derive(Debug)]
-#[must_use = "it gives the attempt its verdict"]
+#[must_use = "it tells the session that the attempt is judged by"]
 pub struct MxHandshake {
     host: DnsName,
     server_name: ServerName<'static>,
     config: Arc<ClientConfig>,
+    /// An invalid certificate ends the handshake.
+    insists: bool,
     noted: Noted,
 }
 
@@ -116,22 +125,25 @@ impl MxHandshake {
         self.server_name.clone()
     }
 
-    /// The verdict of the attempt, given whether the handshake came about.
+    /// Returns the session, given the end of the handshake: an error of `complete_io`, of
+    /// `tokio-rustls`, or of the caller's deadline ([`io::ErrorKind::TimedOut`]).
     ///
-    /// Only where a certificate was seen, and verified for the host, does it count as verified.
-    pub fn verdict(self, completed: bool, attempt: Attempt, delivery: &mut Delivery) -> Verdict {
+    /// The session counts as verified only if a certificate was seen and was verified for the host.
+    pub fn session(self, ended: &io::Result<()>) -> Session {
         let noted = *self.noted.lock().unwrap_or_else(PoisonError::into_inner);
-        match noted {
-            Some(Err(fault)) => attempt.certificate_failed(fault, delivery),
-            _ if !completed => attempt.tls_failed(delivery),
+        match (ended, noted) {
+            // The handshake ended because of the certificate.
+            (Err(_), Some(Err(fault))) if self.insists => Session::CertificateInvalid(fault),
+            (Err(error), _) => HandshakeFailure::from_io(error).into(),
+            (Ok(()), Some(Err(fault))) => Session::CertificateInvalid(fault),
             // RFC 8461 §4.2: within its time, by a trusted root, for the MX host.
-            Some(Ok(())) => attempt.tls_verified(MxVerified::assertion(&self.host), delivery),
-            None => attempt.tls_unverified(delivery),
+            (Ok(()), Some(Ok(()))) => Session::Verified(MxVerified::assertion(&self.host)),
+            (Ok(()), None) => Session::Unverified,
         }
     }
 }
 
-/// The verifier of rustls, whose word is noted and whose refusal need not be the end.
+/// The verifier of rustls, whose result is noted and whose refusal need not be the end.
 #[derive(Debug)]
 struct Noting {
     webpki: Arc<WebPkiServerVerifier>,
@@ -150,13 +162,13 @@ impl ServerCertVerifier for Noting {
     ) -> Result<ServerCertVerified, Error> {
         let verified =
             self.webpki.verify_server_cert(end_entity, intermediates, server_name, ocsp, now);
-        let word = match &verified {
+        let result = match verified.as_ref().map_err(HandshakeFailure::from_rustls) {
             Ok(_) => Ok(()),
-            Err(Error::InvalidCertificate(error)) => Err(certificate_fault(error)),
-            Err(_) => Err(CertificateFault::Other),
+            Err(HandshakeFailure::Certificate(fault)) => Err(fault),
+            Err(HandshakeFailure::Tls(_)) => Err(CertificateFault::Other),
         };
-        *self.noted.lock().unwrap_or_else(PoisonError::into_inner) = Some(word);
-        // Where nobody insists an unverified session is better than one in clear text.
+        *self.noted.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
+        // Without a demand an unverified session is better than one in clear text.
         verified.or_else(|error| {
             if self.insists { Err(error) } else { Ok(ServerCertVerified::assertion()) }
         })

@@ -8,7 +8,7 @@ use tracing::{debug, info, warn};
 pub(crate) fn looked_up(outcome: &Outcome, now: UnixTime) {
     let domain = outcome.domain().as_str();
     let status = outcome.status().as_str();
-    let mode = outcome.policy().map(|held| held.policy().mode().as_str());
+    let mode = outcome.policy().map(|held| held.mode().as_str());
     let expires_in = outcome.expires_in(now).map(|left| left.as_secs());
     if let Some(change) = outcome.change().filter(PolicyChange::is_weaker) {
         let before = change.mode.0.as_str();

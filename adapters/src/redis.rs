@@ -13,7 +13,7 @@ use mta_sts::{Entry, EntryError, PolicyDomain, UnixTime, Urgency};
 use redis::io::tcp::TcpSettings;
 use redis::{Client, IntoConnectionInfo, RedisError};
 
-use crate::store::merged;
+use crate::store::{Merged, merged};
 use crate::{Clock, Store, StoreError, Stored, system_clock};
 use pool::Pool;
 use scripts::{Change, Seen};
@@ -179,47 +179,66 @@ impl Redis {
         [self.prefix.as_bytes(), b"by-use"].concat()
     }
 
-    /// What is held under each name.
+    /// Reads what is held under each name, in the order of the names.
     fn read(&self, names: &[Vec<u8>]) -> Result<Vec<Seen>, StoreError> {
         let keys: Vec<_> = names.iter().map(|name| self.key(name)).collect();
-        self.pool.run(|connection| scripts::read(connection, &keys))
+        let seen = self.pool.run(|connection| scripts::read(connection, &keys))?;
+        self.complete(seen, names.len())
     }
 
-    /// Makes those of the changes that find what they expect; says of each whether it did.
+    /// Makes those of the changes that find what they expect. Returns `true` for each that did.
     fn change(&self, changes: &[Change]) -> Result<Vec<bool>, StoreError> {
         let keys: Vec<_> = changes.iter().map(|change| self.key(&change.name)).collect();
         let index = self.index();
-        self.pool.run(|connection| scripts::change(connection, &keys, &index, changes))
+        let done = self.pool.run(|connection| scripts::change(connection, &keys, &index, changes));
+        self.complete(done?, changes.len())
     }
 
-    /// Merges some; what is held and gives way to none of them is told at the end.
-    fn merge_some(&self, entries: &[Entry]) -> Result<(), StoreError> {
-        let mut refused = None;
-        let mut left: Vec<&Entry> = entries.iter().collect();
+    /// Refuses an answer of the server that has fewer parts than the question: a missing part must
+    /// not count as "nothing is held", nor as a write that was done.
+    fn complete<T>(&self, answer: Vec<T>, parts: usize) -> Result<Vec<T>, StoreError> {
+        if answer.len() == parts {
+            return Ok(answer);
+        }
+        Err(StoreError::Backend(format!(
+            "{}: expected an answer of {parts} parts, found {}",
+            self.address(),
+            answer.len()
+        )))
+    }
+
+    /// Merges some. Returns one result for each, in their order.
+    fn merge_some(&self, entries: &[Entry]) -> Result<Vec<Result<Entry, EntryError>>, StoreError> {
+        let mut results: Vec<Option<Result<Entry, EntryError>>> = vec![None; entries.len()];
         for _ in 0..ATTEMPTS {
-            let names: Vec<_> = left.iter().map(|e| name(e.domain())).collect();
+            let left = || entries.iter().zip(&results).filter(|(_, result)| result.is_none());
+            let names: Vec<_> = left().map(|(entry, _)| name(entry.domain())).collect();
+            let mut seen = self.read(&names)?.into_iter();
             let mut changes = Vec::new();
             let mut changing = Vec::new();
-            for (entry, seen) in left.iter().zip(self.read(&names)?) {
+            for (entry, result) in entries.iter().zip(&mut results) {
+                if result.is_some() {
+                    continue;
+                }
+                let seen = seen.next().expect("`read` returns one part for each name");
                 match merged(entry, seen.bytes()) {
-                    Ok(None) => {}
-                    Ok(Some(merged)) => {
-                        changes.push(self.put(&merged, seen));
-                        changing.push(*entry);
+                    Ok(Merged { entry, is_news: true }) => {
+                        changes.push(self.put(&entry, seen));
+                        changing.push((result, entry));
                     }
-                    Err(error) => refused = Some(error),
+                    Ok(Merged { entry, is_news: false }) => *result = Some(Ok(entry)),
+                    Err(error) => *result = Some(Err(error)),
                 }
             }
-            if changes.is_empty() {
-                return refused.map_or(Ok(()), |error| Err(StoreError::Entry(error)));
+            if !changes.is_empty() {
+                // Of two changes of one domain the second finds what it does not expect, and is
+                // tried again.
+                for ((result, entry), done) in changing.into_iter().zip(self.change(&changes)?) {
+                    *result = done.then_some(Ok(entry));
+                }
             }
-            let done = self.change(&changes)?;
-            // The first of one domain is done before the next is read: so it is read again.
-            left = changing;
-            let mut done = done.into_iter();
-            left.retain(|_| !done.next().unwrap_or(false));
-            if left.is_empty() {
-                return refused.map_or(Ok(()), |error| Err(StoreError::Entry(error)));
+            if results.iter().all(Option::is_some) {
+                return Ok(results.into_iter().flatten().collect());
             }
         }
         Err(StoreError::Backend(format!(
@@ -411,20 +430,21 @@ impl Store for Redis {
         entry.map_err(StoreError::Entry)
     }
 
-    fn merge(&self, entry: &Entry, _urgency: Urgency) -> Result<(), StoreError> {
-        self.merge_some(std::slice::from_ref(entry))
+    fn merge(&self, entry: &Entry, _urgency: Urgency) -> Result<Entry, StoreError> {
+        let merged = self.merge_some(std::slice::from_ref(entry))?.pop();
+        merged.expect("one result for each entry").map_err(StoreError::Entry)
     }
 
-    fn merge_all(&self, entries: &[Entry], _urgency: Urgency) -> Result<(), StoreError> {
-        let mut refused = None;
+    fn merge_all(
+        &self,
+        entries: &[Entry],
+        _urgency: Urgency,
+    ) -> Result<Vec<Result<Entry, EntryError>>, StoreError> {
+        let mut results = Vec::with_capacity(entries.len());
         for some in entries.chunks(SOME) {
-            match self.merge_some(some) {
-                // One that is refused keeps no other back.
-                Err(StoreError::Entry(error)) => refused = Some(error),
-                merged => merged?,
-            }
+            results.extend(self.merge_some(some)?);
         }
-        refused.map_or(Ok(()), |error| Err(StoreError::Entry(error)))
+        Ok(results)
     }
 
     fn remove(&self, domain: &PolicyDomain) -> Result<bool, StoreError> {

@@ -10,11 +10,11 @@ use std::fmt;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf, absolute};
 
-use mta_sts::{Entry, PolicyDomain, UnixTime, Urgency};
+use mta_sts::{Entry, EntryError, PolicyDomain, UnixTime, Urgency};
 use rusqlite::Connection;
 
 use crate::{Store, StoreError, Stored};
-use group::{Group, Work};
+use group::{Done, Group, Work};
 use open::{Access, failure};
 use readers::Readers;
 use rows::{Cursor, Name, Row};
@@ -164,8 +164,24 @@ impl Sqlite {
         })
     }
 
-    fn write(&self, work: Work, urgency: Urgency) -> Result<usize, StoreError> {
-        self.writer()?.write(&self.path, work, urgency)
+    /// Merges the entries in one transaction. Returns one result for each.
+    fn merge_in_one(
+        &self,
+        entries: Vec<Entry>,
+        urgency: Urgency,
+    ) -> Result<Vec<Result<Entry, EntryError>>, StoreError> {
+        match self.writer()?.write(&self.path, Work::Merge(entries), urgency)? {
+            Done::Merged(merged) => Ok(merged),
+            Done::Dropped(_) => unreachable!("`Work::Merge` ends in `Done::Merged`"),
+        }
+    }
+
+    /// Drops rows. Returns their number.
+    fn drop_rows(&self, work: Work, urgency: Urgency) -> Result<usize, StoreError> {
+        match self.writer()?.write(&self.path, work, urgency)? {
+            Done::Dropped(rows) => Ok(rows),
+            Done::Merged(_) => unreachable!("only `Work::Merge` ends in `Done::Merged`"),
+        }
     }
 
     /// Shows all rows in the order of `page`, a page at a time: so others are not kept from the
@@ -196,16 +212,21 @@ impl Store for Sqlite {
         bytes.map(|bytes| Entry::from_bytes(domain, &bytes)).transpose().map_err(StoreError::Entry)
     }
 
-    fn merge(&self, entry: &Entry, urgency: Urgency) -> Result<(), StoreError> {
-        self.write(Work::Merge(vec![entry.clone()]), urgency).map(drop)
+    fn merge(&self, entry: &Entry, urgency: Urgency) -> Result<Entry, StoreError> {
+        let merged = self.merge_in_one(vec![entry.clone()], urgency)?.pop();
+        merged.expect("one result for each entry").map_err(StoreError::Entry)
     }
 
-    fn merge_all(&self, entries: &[Entry], urgency: Urgency) -> Result<(), StoreError> {
-        self.write(Work::Merge(entries.to_vec()), urgency).map(drop)
+    fn merge_all(
+        &self,
+        entries: &[Entry],
+        urgency: Urgency,
+    ) -> Result<Vec<Result<Entry, EntryError>>, StoreError> {
+        self.merge_in_one(entries.to_vec(), urgency)
     }
 
     fn remove(&self, domain: &PolicyDomain) -> Result<bool, StoreError> {
-        let removed = self.write(Work::Remove(Name::from(domain)), Urgency::Lazy)?;
+        let removed = self.drop_rows(Work::Remove(Name::from(domain)), Urgency::Lazy)?;
         Ok(removed > 0)
     }
 
@@ -229,7 +250,7 @@ impl Store for Sqlite {
         if names.is_empty() {
             return Ok(0);
         }
-        self.write(Work::Prune(names, now), Urgency::Lazy)
+        self.drop_rows(Work::Prune(names, now), Urgency::Lazy)
     }
 
     fn remove_unreadable(&self) -> Result<Vec<String>, StoreError> {
@@ -242,7 +263,7 @@ impl Store for Sqlite {
             ControlFlow::Continue(())
         })?;
         for some in names.chunks(SOME) {
-            self.write(Work::RemoveDamaged(some.to_vec()), Urgency::Durable)?;
+            self.drop_rows(Work::RemoveDamaged(some.to_vec()), Urgency::Durable)?;
         }
         Ok(names.iter().map(Name::to_text).collect())
     }

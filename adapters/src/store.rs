@@ -22,24 +22,40 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// [`StoreError`] where the storage failed, or what it holds is not an entry.
     fn get(&self, domain: &PolicyDomain) -> Result<Option<Entry>, StoreError>;
 
-    /// Applies [`Entry::merge`] to what is held and keeps the result, as one atomic step against
-    /// every other user of the store. With [`Urgency::Durable`] it outlives a crash once this
-    /// returns.
+    /// Applies [`Entry::merge`] to the entry that is held and keeps the result, as one atomic step
+    /// against every other user of the store. Returns the entry that the store holds after that
+    /// step: another writer may have put a later policy there, and a lookup must speak of that one
+    /// ([`mta_sts::lookup::Store::stored`]). With [`Urgency::Durable`] the result outlives a crash
+    /// once this method returns.
     ///
-    /// What is held and is not an entry gives way to one that has known a policy
-    /// ([`Entry::generation`] above 0), and to no other: nobody knows what it protected.
+    /// Bytes that are held and are no entry give way to an entry that has known a policy
+    /// ([`Entry::generation`] above 0), and to no other, because it is not known what they
+    /// protected.
     ///
     /// # Errors
-    /// [`StoreError`] where nothing was changed.
-    fn merge(&self, entry: &Entry, urgency: Urgency) -> Result<(), StoreError>;
+    /// [`StoreError::Entry`] if the bytes that are held are no entry and stay. Another
+    /// [`StoreError`] if the storage failed and nothing was changed.
+    fn merge(&self, entry: &Entry, urgency: Urgency) -> Result<Entry, StoreError>;
 
     /// [`merge`](Self::merge) for many entries, in fewer steps where the store can.
     ///
+    /// Returns one result for each of `entries`, in their order: the merged entry, or the fault of
+    /// the bytes that are held and stay. One result for each, because one damaged row must not hold
+    /// up all others.
+    ///
     /// # Errors
-    /// [`StoreError`]: some of the entries may not have been merged. [`StoreError::Entry`]: what is
-    /// held for one of them is no entry, and all others were merged, or may be one by one.
-    fn merge_all(&self, entries: &[Entry], urgency: Urgency) -> Result<(), StoreError> {
-        entries.iter().try_for_each(|entry| self.merge(entry, urgency))
+    /// [`StoreError`] if the storage failed. Some of the entries may not have been merged then.
+    fn merge_all(
+        &self,
+        entries: &[Entry],
+        urgency: Urgency,
+    ) -> Result<Vec<Result<Entry, EntryError>>, StoreError> {
+        let one = |entry| match self.merge(entry, urgency) {
+            Ok(merged) => Ok(Ok(merged)),
+            Err(StoreError::Entry(error)) => Ok(Err(error)),
+            Err(error) => Err(error),
+        };
+        entries.iter().map(one).collect()
     }
 
     /// Drops what is held for `domain`, be it an entry or not; says whether there was something.
@@ -123,11 +139,15 @@ impl<S: Store + ?Sized> Store for Arc<S> {
         (**self).get(domain)
     }
 
-    fn merge(&self, entry: &Entry, urgency: Urgency) -> Result<(), StoreError> {
+    fn merge(&self, entry: &Entry, urgency: Urgency) -> Result<Entry, StoreError> {
         (**self).merge(entry, urgency)
     }
 
-    fn merge_all(&self, entries: &[Entry], urgency: Urgency) -> Result<(), StoreError> {
+    fn merge_all(
+        &self,
+        entries: &[Entry],
+        urgency: Urgency,
+    ) -> Result<Vec<Result<Entry, EntryError>>, StoreError> {
         (**self).merge_all(entries, urgency)
     }
 
@@ -148,21 +168,31 @@ impl<S: Store + ?Sized> Store for Arc<S> {
     }
 }
 
-/// The entry merged into the bytes that a store holds: what is to be written, if anything. What is
-/// held and is no entry gives way as [`Store::merge`] says.
+/// The result of a merge into the bytes that a store holds.
 #[cfg(any(feature = "redis", feature = "sqlite"))]
-pub(crate) fn merged(entry: &Entry, held: Option<&[u8]>) -> Result<Option<Entry>, EntryError> {
-    let Some(bytes) = held else { return Ok(Some(entry.clone())) };
+pub(crate) struct Merged {
+    /// The entry that the store holds after the merge.
+    pub(crate) entry: Entry,
+    /// The entry differs from what the store held, so it must be written.
+    pub(crate) is_news: bool,
+}
+
+/// Merges the entry into the bytes that a store holds. Bytes that are no entry give way as
+/// [`Store::merge`] says.
+#[cfg(any(feature = "redis", feature = "sqlite"))]
+pub(crate) fn merged(entry: &Entry, held: Option<&[u8]>) -> Result<Merged, EntryError> {
+    let replaced = || Ok(Merged { entry: entry.clone(), is_news: true });
+    let Some(bytes) = held else { return replaced() };
     let held = match Entry::from_bytes(entry.domain(), bytes) {
         Ok(held) => held,
-        // Nobody knows what it protected, so it gives way to a policy only; and what a later
-        // version wrote is not damaged.
+        // A later version's bytes are not damaged, and stay.
         Err(error @ EntryError::Version { .. }) => return Err(error),
+        // It is not known what damaged bytes protected, so they give way to a policy only.
         Err(error) if entry.generation() == 0 => return Err(error),
-        Err(_) => return Ok(Some(entry.clone())),
+        Err(_) => return replaced(),
     };
-    let mut merged = entry.clone();
-    // Both are of the one domain: there is nothing that could fail.
-    let _ = merged.merge(held.clone());
-    Ok((merged != held).then_some(merged))
+    let mut merged = held.clone();
+    merged.merge(entry.clone()).expect("`from_bytes` returns an entry of this domain");
+    let is_news = merged != held;
+    Ok(Merged { entry: merged, is_news })
 }

@@ -2,6 +2,7 @@
 
 mod builder;
 mod drive;
+mod exclusion;
 mod fetch;
 mod flight;
 mod refresh;
@@ -16,13 +17,15 @@ use mta_sts::{
     DnsFailure, DnsFailureKind, Held, Limits, Lookup, Outcome, PolicyDomain, Recheck, UnixTime,
 };
 use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use crate::builder::Wait;
-use crate::{Dns, MxAnswer, Snapshot, StoreError};
+use crate::keeper::Writes;
+use crate::{Bounce, Dns, MxAnswer, Snapshot, StoreError};
 use drive::Driver;
+use exclusion::{Exclusion, Permit};
 use flight::{Flights, Landing, Waited};
 use writer::Writer;
 
@@ -54,7 +57,9 @@ pub use refresh::Refresher;
 #[derive(Clone)]
 pub struct MtaSts {
     driver: Arc<Driver>,
+    limits: Limits,
     flights: Arc<Flights>,
+    exclusion: Arc<Exclusion>,
     writer: Arc<Writer>,
     /// How many lookups may be under way.
     turns: Arc<Semaphore>,
@@ -90,7 +95,7 @@ impl MtaSts {
     pub fn policy_in_memory(&self, domain: &PolicyDomain) -> Option<Outcome> {
         let keeper = &self.driver.keeper;
         let now = keeper.now();
-        let outcome = keeper.recall(domain, self.driver.limits, now);
+        let outcome = keeper.recall(domain, now);
         // By reference: an outcome is large, and this is the hot path.
         if let Some(outcome) = &outcome {
             self.writer.wake(keeper);
@@ -110,19 +115,14 @@ impl MtaSts {
     }
 
     /// Asks DNS now, whatever is remembered: [`Recheck::Always`]. It never shares a lookup that
-    /// began before.
+    /// began before, and waits for that to end.
     pub async fn recheck(&self, domain: &PolicyDomain) -> Outcome {
-        self.drive(Lookup::new(domain.clone()).recheck(Recheck::Always)).await
+        self.apart(domain, Recheck::Always).await
     }
 
     /// Fetches the policy again ahead of its end: [`Recheck::Refresh`].
     pub async fn refresh(&self, domain: &PolicyDomain) -> Outcome {
-        self.refresh_within(domain, self.driver.limits).await
-    }
-
-    async fn refresh_within(&self, domain: &PolicyDomain, limits: Limits) -> Outcome {
-        let refresh = Lookup::new(domain.clone()).recheck(Recheck::Refresh);
-        let outcome = self.drive_within(refresh, limits).await;
+        let outcome = self.apart(domain, Recheck::Refresh).await;
         self.driver.keeper.metrics.refreshed(&outcome);
         outcome
     }
@@ -145,47 +145,101 @@ impl MtaSts {
     /// DNS gave no answer.
     pub async fn candidates(&self, domain: &PolicyDomain) -> Result<Vec<Mx>, DnsFailure> {
         let asked = self.driver.dns.mx(domain.as_str());
-        let answer = timeout(self.driver.limits.query_timeout(), asked).await;
+        let answer = timeout(self.limits.query_timeout(), asked).await;
         let silent = |_| MxAnswer::Failed(DnsFailure::new(DnsFailureKind::Timeout));
         answer.unwrap_or_else(silent).candidates(domain)
     }
 
-    /// The lookup that must come between a delivery that the policy refused and a bounce
-    /// (RFC 8461 §5): see [`Retry::recheck`] for what its outcome means.
-    pub async fn gate(&self, retry: Retry) -> Outcome {
-        self.drive(retry.recheck(Held::Nothing)).await
-    }
-
-    /// Drives a lookup to its end, such as the one that a refused delivery hands out. What is held
-    /// and the limits are the client's; the rest is the lookup's. It is never shared, and goes on
-    /// whoever ceases to wait.
-    pub async fn drive(&self, lookup: Lookup) -> Outcome {
-        self.drive_within(lookup, self.driver.limits).await
-    }
-
-    async fn drive_within(&self, lookup: Lookup, limits: Limits) -> Outcome {
-        let turn = self.turn().await;
-        let client = self.clone();
-        let driven = tokio::spawn(async move {
-            let _turn = turn;
-            client.run(lookup, limits).await
+    /// Asks DNS between a delivery that the policy refused and a bounce, as RFC 8461 §5 demands.
+    ///
+    /// Each gate asks a question of its own, later than the refusal. It begins when the lookup of
+    /// the domain that is in progress has ended, and gates of one domain ask one after the other,
+    /// so that no two lookups fetch at the same time. It reads the store, and the answer speaks of
+    /// what the store holds after it, the writes of other processes included.
+    ///
+    /// ```no_run
+    /// use mta_sts_adapters::Bounce;
+    /// use mta_sts_adapters::delivery::{Conclusion, Delivery};
+    /// # async fn example(client: mta_sts_adapters::tokio::MtaSts, delivery: Delivery) {
+    /// if let Conclusion::Retry(retry) = delivery.conclude() {
+    ///     match client.gate(retry).await {
+    ///         Bounce::Permitted(token) => println!("{}: bounce it now", token.domain()),
+    ///         Bounce::Deferred(outcome) => println!("{}: keep it queued", outcome.domain()),
+    ///     }
+    /// }
+    /// # }
+    /// ```
+    pub async fn gate(&self, retry: Retry) -> Bounce {
+        let domain = retry.domain().clone();
+        let permits = (self.exclusion.queue(&domain).await, self.permit().await);
+        let (client, asked) = (self.clone(), domain.clone());
+        let gated = detached(async move {
+            let _permits = permits;
+            let _exclusive = client.exclusion.lookup(&asked).await;
+            let held = client.driver.read(&asked).await;
+            let (query, gate) = retry.recheck(held, client.limits, client.now());
+            let outcome = client.driver.ask(&asked, query, Writes::Through).await;
+            client.writer.wake(&client.driver.keeper);
+            (gate.permit(&outcome, client.now()), outcome)
         });
-        match driven.await {
-            Ok(outcome) => {
-                self.driver.keeper.metrics.answered(&outcome);
-                outcome
-            }
-            Err(error) => match error.try_into_panic() {
-                Ok(panic) => resume_unwind(panic),
-                // The runtime is going down, and whoever waits here with it.
-                Err(_) => std::future::pending().await,
-            },
-        }
+        let (token, outcome) = match gated.await {
+            Some(gated) => gated,
+            None => (None, self.interrupted(&domain)),
+        };
+        self.driver.keeper.metrics.answered(&outcome);
+        Bounce::new(token, outcome)
     }
 
-    async fn run(&self, lookup: Lookup, limits: Limits) -> Outcome {
-        let held = self.driver.read(lookup.domain().clone()).await;
-        let outcome = self.driver.run(lookup, held, limits).await;
+    /// A lookup that shares none. It goes on even if its caller ceases to wait.
+    async fn apart(&self, domain: &PolicyDomain, recheck: Recheck) -> Outcome {
+        // Those of one domain wait for each other without a permit, which others may need.
+        let next = self.exclusion.queue(domain).await;
+        let outcome = self.alone(domain, recheck, self.limits, Some(next)).await;
+        self.driver.keeper.metrics.answered(&outcome);
+        outcome
+    }
+
+    /// A refresh in the background. It waits for the lookup of the domain that is in progress, and
+    /// for no other.
+    async fn refresh_within(&self, domain: &PolicyDomain, limits: Limits) -> Outcome {
+        let outcome = self.alone(domain, Recheck::Refresh, limits, None).await;
+        self.driver.keeper.metrics.answered(&outcome);
+        self.driver.keeper.metrics.refreshed(&outcome);
+        outcome
+    }
+
+    async fn alone(
+        &self,
+        domain: &PolicyDomain,
+        recheck: Recheck,
+        limits: Limits,
+        next: Option<Permit>,
+    ) -> Outcome {
+        let permits = (next, self.permit().await);
+        let (client, asked) = (self.clone(), domain.clone());
+        let looked_up = detached(async move {
+            let _permits = permits;
+            client.run(&asked, recheck, limits).await
+        });
+        looked_up.await.unwrap_or_else(|| self.interrupted(domain))
+    }
+
+    /// The one lookup of the domain that is in progress.
+    async fn run(&self, domain: &PolicyDomain, recheck: Recheck, limits: Limits) -> Outcome {
+        let _exclusive = self.exclusion.lookup(domain).await;
+        let held = self.driver.read(domain).await;
+        self.run_with(domain, held, recheck, limits).await
+    }
+
+    async fn run_with(
+        &self,
+        domain: &PolicyDomain,
+        held: Held,
+        recheck: Recheck,
+        limits: Limits,
+    ) -> Outcome {
+        let lookup = Lookup::new(domain.clone(), held).recheck(recheck).limits(limits);
+        let outcome = self.driver.run(lookup).await;
         self.writer.wake(&self.driver.keeper);
         outcome
     }
@@ -193,47 +247,58 @@ impl MtaSts {
     /// The outcome of the one lookup for all who want it now, as far as there is patience for it.
     async fn shared(&self, domain: &PolicyDomain) -> Outcome {
         let Some(landing) = self.board(domain).await else {
-            return self.interim(domain, self.driver.read(domain.clone()).await);
+            return self.interim(domain, self.driver.read(domain).await);
         };
         let now = self.now();
         match landing.wait(|held| self.wait.time(held, now)).await {
             Waited::Landed(outcome) => *outcome,
-            Waited::Patience(held) => self.interim(domain, held),
-            Waited::Lost => self.drive(Lookup::new(domain.clone())).await,
+            Waited::Patience(held) => self.interim(domain, *held),
+            Waited::Lost => self.apart(domain, Recheck::WhenDue).await,
         }
     }
 
-    /// The flight for the domain. None where a turn would have to be waited for, and there is no
-    /// patience for it.
+    /// The shared lookup of the domain: the one in progress, or one that begins. `None` if it would
+    /// have to wait for a permit and the caller does not wait to the end.
     async fn board(&self, domain: &PolicyDomain) -> Option<Landing> {
         if let Some(landing) = self.flights.find(domain) {
             return Some(landing);
         }
-        let turn = if self.wait.is_to_the_end() {
-            self.turn().await
+        let permit = if self.wait.is_to_the_end() {
+            self.permit().await
         } else {
             Some(Arc::clone(&self.turns).try_acquire_owned().ok()?)
         };
         Some(self.flights.board(domain, |reporter| {
             let (client, domain) = (self.clone(), domain.clone());
             async move {
-                let _turn = turn;
-                let held = client.driver.read(domain.clone()).await;
+                let _permit = permit;
+                let exclusive = client.exclusion.try_lookup(&domain);
+                // Callers who do not wait to the end need to know what is held, and do not wait for
+                // another lookup of the domain.
+                let held = client.driver.read(&domain).await;
                 reporter.known(&held);
-                let limits = client.driver.limits;
-                let outcome = client.driver.run(Lookup::new(domain), held, limits).await;
-                client.writer.wake(&client.driver.keeper);
-                outcome
+                let (_exclusive, held) = if exclusive.is_some() {
+                    (exclusive, held)
+                } else {
+                    let exclusive = client.exclusion.lookup(&domain).await;
+                    (exclusive, client.driver.read(&domain).await)
+                };
+                client.run_with(&domain, held, Recheck::WhenDue, client.limits).await
             }
         }))
     }
 
     fn interim(&self, domain: &PolicyDomain, held: Held) -> Outcome {
-        Lookup::new(domain.clone()).held(held).limits(self.driver.limits).interim(self.now())
+        Lookup::new(domain.clone(), held).limits(self.limits).interim(self.now())
     }
 
-    /// A turn to look something up. The semaphore is never closed.
-    async fn turn(&self) -> Option<OwnedSemaphorePermit> {
+    /// The outcome of a lookup that ended with its runtime.
+    fn interrupted(&self, domain: &PolicyDomain) -> Outcome {
+        self.interim(domain, self.driver.keeper.unread(domain))
+    }
+
+    /// A permit for a lookup. The semaphore is never closed.
+    async fn permit(&self) -> Permit {
         Arc::clone(&self.turns).acquire_owned().await.ok()
     }
 
@@ -244,13 +309,12 @@ impl MtaSts {
         if !keeper.is_for_user(outcome, now) {
             return;
         }
-        let turn = Arc::clone(&self.turns).try_acquire_owned();
-        if let (Ok(turn), Ok(runtime)) = (turn, Handle::try_current()) {
+        let permit = Arc::clone(&self.turns).try_acquire_owned();
+        if let (Ok(permit), Ok(runtime)) = (permit, Handle::try_current()) {
             let (client, domain) = (self.clone(), outcome.domain().clone());
             runtime.spawn(async move {
-                let _turn = turn;
-                let refresh = Lookup::new(domain).recheck(Recheck::Refresh);
-                let outcome = client.run(refresh, client.driver.limits).await;
+                let _permit = permit;
+                let outcome = client.run(&domain, Recheck::Refresh, client.limits).await;
                 client.driver.keeper.metrics.refreshed(&outcome);
             });
         }
@@ -303,7 +367,7 @@ impl MtaSts {
 
     /// The limits of all lookups.
     pub fn limits(&self) -> Limits {
-        self.driver.limits
+        self.limits
     }
 
     /// The time by the client's clock.
@@ -327,6 +391,18 @@ impl MtaSts {
 impl fmt::Debug for MtaSts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MtaSts").field("driver", &self.driver).finish_non_exhaustive()
+    }
+}
+
+/// Runs the work as a task of its own, which ends even if its caller ceases to wait. Returns `None`
+/// if the runtime ends first.
+async fn detached<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> Option<T> {
+    match tokio::spawn(work).await {
+        Ok(done) => Some(done),
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => resume_unwind(panic),
+            Err(_) => None,
+        },
     }
 }
 

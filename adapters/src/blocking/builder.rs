@@ -7,7 +7,7 @@ use super::fetch::UreqHttps;
 use super::turns::Turns;
 use super::{Dns, Https, MtaSts};
 use crate::BuildError;
-use crate::dial::PerAddress;
+use crate::in_use::InUse;
 use crate::keeper::Keeper;
 
 /// A client in the making.
@@ -52,10 +52,12 @@ impl Builder {
         };
         let keeper = Arc::new(Keeper::new(self.memory_entries, self.store, self.clock));
         let fetches = Arc::new(Turns::new(self.concurrent_fetches));
-        let driver = Driver { keeper, dns, https, limits: self.limits, fetches };
+        let driver = Driver { keeper, dns, https, fetches };
         Ok(MtaSts {
             driver: Arc::new(driver),
+            limits: self.limits,
             flights: Arc::default(),
+            exclusion: Arc::default(),
             writer: Arc::default(),
             turns: Arc::new(Turns::new(self.concurrent_lookups)),
             wait: self.wait,
@@ -75,7 +77,7 @@ impl Builder {
             tls: Arc::new(self.tls.config()?),
             dial: self.dial.clone(),
             user_agent,
-            connections: PerAddress::default(),
+            connections: InUse::default(),
         })
     }
 }

@@ -3,11 +3,11 @@
 
 use std::fmt;
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use mta_sts::{DnsFailure, DnsFailureKind, FetchFailure, PolicyHostVerified};
+use mta_sts::{DnsFailure, DnsFailureKind, FetchFailure, PolicyHostVerified, TlsFailure};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use ureq::Agent;
@@ -22,8 +22,9 @@ use ureq::unversioned::transport::{
 
 use super::Dns;
 use super::turns::{Turn, Turns};
-use crate::dial::{Dial, MAX_HEAD, PerAddress, check_coding, joined, share, telling};
-use crate::tls::{connection_failure, handshake_failure};
+use crate::dial::{Dial, MAX_HEAD, check_coding, joined, share, telling};
+use crate::in_use::InUse;
+use crate::tls::{HandshakeFailure, connection_failure};
 use crate::{Request, Response};
 
 /// An HTTPS client for one GET, that blocks. It owes what [`crate::Https`] does, and ends by
@@ -51,7 +52,7 @@ pub struct UreqHttps {
     pub(super) tls: Arc<ClientConfig>,
     pub(super) dial: Dial,
     pub(super) user_agent: String,
-    pub(super) connections: PerAddress<Turns>,
+    pub(super) connections: InUse<IpAddr, Turns>,
 }
 
 impl UreqHttps {
@@ -93,8 +94,9 @@ impl UreqHttps {
         address: SocketAddr,
         until: Instant,
     ) -> Result<(TlsStream, PolicyHostVerified), FetchFailure> {
-        let name = ServerName::try_from(host.to_owned()).map_err(|_| FetchFailure::Tls)?;
-        let turns = self.connections.of(address.ip(), || Turns::new(self.dial.per_address));
+        let no_tls = FetchFailure::Tls(TlsFailure::Other);
+        let name = ServerName::try_from(host.to_owned()).map_err(|_| no_tls.clone())?;
+        let turns = self.connections.of(&address.ip(), || Turns::new(self.dial.per_address));
         let turn = turns.take_until(until).ok_or(FetchFailure::Timeout)?;
         let time = left(until).max(Duration::from_millis(1));
         let socket = TcpStream::connect_timeout(&address, time)
@@ -102,11 +104,13 @@ impl UreqHttps {
         // A request behind a handshake is not to wait for its acknowledgement.
         socket.set_nodelay(true).map_err(|error| connection_failure(&error))?;
         // RFC 8461 §3.3: the certificate is verified for the Policy Host, which is sent as SNI.
-        let connection =
-            ClientConnection::new(Arc::clone(&self.tls), name).map_err(|_| FetchFailure::Tls)?;
+        let connection = ClientConnection::new(Arc::clone(&self.tls), name).map_err(|_| no_tls)?;
         let mut stream = StreamOwned::new(connection, Timed { socket, until, _turn: turn });
         while stream.conn.is_handshaking() {
-            stream.conn.complete_io(&mut stream.sock).map_err(|error| handshake_failure(&error))?;
+            stream
+                .conn
+                .complete_io(&mut stream.sock)
+                .map_err(|error| HandshakeFailure::from_io(&error))?;
         }
         Ok((stream, PolicyHostVerified::assertion(host)))
     }

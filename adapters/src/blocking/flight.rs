@@ -24,7 +24,7 @@ enum Progress {
     #[default]
     Begun,
     /// DNS and HTTPS are asked; this is held.
-    Known(Held),
+    Known(Box<Held>),
     Landed(Box<Outcome>),
     /// Its thread panicked.
     Lost,
@@ -34,7 +34,7 @@ enum Progress {
 pub(super) enum Waited {
     Landed(Box<Outcome>),
     /// The lookup goes on; this is held.
-    Patience(Held),
+    Patience(Box<Held>),
     /// The thread of the lookup panicked.
     Lost,
 }
@@ -112,7 +112,7 @@ impl Pilot {
 
     /// Tells those who wait what is held meanwhile.
     pub(super) fn known(&self, held: &Held) {
-        self.flight.move_to(Progress::Known(held.clone()));
+        self.flight.move_to(Progress::Known(Box::new(held.clone())));
     }
 
     pub(super) fn landed(self, outcome: &Outcome) {

@@ -167,7 +167,7 @@ impl<A: FnMut(Alert, &Outcome) + Send> Work<A> {
                 self.watch.wait(seen, keeper.sleep_before_due());
                 continue;
             };
-            let limits = due.limits(self.client.limits());
+            let limits = due.limits(self.client.limits);
             let outcome = self.client.refresh_within(due.domain(), limits);
             if let Some(alert) = keeper.refreshed(&outcome) {
                 let mut tell = self.alert.lock().unwrap_or_else(PoisonError::into_inner);

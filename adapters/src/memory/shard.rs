@@ -31,15 +31,15 @@ pub(super) struct Kept {
 }
 
 impl Kept {
-    pub(super) fn new(entry: &Entry, note: Note) -> Self {
+    pub(super) fn new(entry: &Entry, note: Note, now: UnixTime) -> Self {
         let mut kept =
             Self { bytes: Box::default(), good_until: 0, known: note.known, dirty: note.dirty };
-        kept.put(entry);
+        kept.put(entry, now);
         kept
     }
 
-    fn put(&mut self, entry: &Entry) {
-        let hour = entry.stored_policy().map(|held| held.expires_at().as_secs() / HOUR);
+    fn put(&mut self, entry: &Entry, now: UnixTime) {
+        let hour = entry.stored_policy().map(|held| held.expires_at(now).as_secs() / HOUR);
         self.good_until = hour.map_or(0, |hour| u32::try_from(hour).unwrap_or(u32::MAX).max(1));
         // Copied: what is shrunk in place leaves a hole behind it.
         self.bytes = entry.to_bytes().as_slice().into();
@@ -50,16 +50,14 @@ impl Kept {
         Entry::from_bytes(domain, &self.bytes).ok()
     }
 
-    pub(super) fn merge(&mut self, entry: &Entry) {
-        match self.entry(entry.domain()) {
-            Some(mut held) => {
-                // The domain is the same: there is nothing that could fail.
-                if held.merge(entry.clone()).is_ok() {
-                    self.put(&held);
-                }
-            }
-            None => self.put(entry),
+    /// Merges the entry into this one, and returns the result.
+    pub(super) fn merge(&mut self, entry: &Entry, now: UnixTime) -> Entry {
+        let mut merged = entry.clone();
+        if let Some(held) = self.entry(entry.domain()) {
+            merged.merge(held).expect("an entry is found by its own domain");
         }
+        self.put(&merged, now);
+        merged
     }
 
     /// Whether it is this very entry.

@@ -21,8 +21,17 @@ pub(super) enum Work {
     RemoveDamaged(Vec<Name>),
 }
 
-/// How many rows it was done to.
-type Answer = Result<usize, StoreError>;
+/// The result of work that was committed.
+#[derive(Clone)]
+pub(super) enum Done {
+    /// For each entry of a merge: the entry that is held afterwards, or the fault of the bytes that
+    /// stay.
+    Merged(Vec<Result<Entry, EntryError>>),
+    /// The number of rows that were dropped.
+    Dropped(usize),
+}
+
+type Answer = Result<Done, StoreError>;
 
 /// The one connection that writes. Whoever finds it free writes for all who wait: so many threads
 /// pay for one wait for the disk.
@@ -104,7 +113,7 @@ fn commit_all(path: &Path, connection: &mut Connection, jobs: &[Job]) {
     match commit(connection, jobs) {
         Ok(answers) => {
             for (job, answer) in jobs.iter().zip(answers) {
-                let _ = job.answer.set(answer.map_err(StoreError::Entry));
+                let _ = job.answer.set(Ok(answer));
             }
         }
         Err(error) => {
@@ -116,10 +125,7 @@ fn commit_all(path: &Path, connection: &mut Connection, jobs: &[Job]) {
 }
 
 /// All in one transaction: nothing is changed where it fails.
-fn commit(
-    connection: &mut Connection,
-    jobs: &[Job],
-) -> Result<Vec<Result<usize, EntryError>>, rusqlite::Error> {
+fn commit(connection: &mut Connection, jobs: &[Job]) -> Result<Vec<Done>, rusqlite::Error> {
     let is_durable = jobs.iter().any(|job| job.urgency == Urgency::Durable);
     let synchronous = if is_durable { "FULL" } else { "NORMAL" };
     connection.pragma_update(None, "synchronous", synchronous)?;
@@ -130,28 +136,17 @@ fn commit(
     Ok(answers)
 }
 
-fn apply(
-    transaction: &Transaction<'_>,
-    work: &Work,
-) -> Result<Result<usize, EntryError>, rusqlite::Error> {
-    match work {
+fn apply(transaction: &Transaction<'_>, work: &Work) -> Result<Done, rusqlite::Error> {
+    let dropped = match work {
         Work::Merge(entries) => {
-            let mut refused = None;
-            for entry in entries {
-                // One that is refused keeps no other back.
-                if let Err(error) = rows::merge(transaction, entry)? {
-                    refused = Some(error);
-                }
-            }
-            Ok(refused.map_or(Ok(entries.len()), Err))
+            let merged = entries.iter().map(|entry| rows::merge(transaction, entry));
+            return Ok(Done::Merged(merged.collect::<Result<_, rusqlite::Error>>()?));
         }
-        Work::Remove(name) => rows::remove(transaction, name).map(Ok),
+        Work::Remove(name) => rows::remove(transaction, name),
         Work::Prune(names, now) => rows::remove_where(transaction, names, |row| {
             row.entry().is_ok_and(|entry| entry.is_disposable(*now))
-        })
-        .map(Ok),
-        Work::RemoveDamaged(names) => {
-            rows::remove_where(transaction, names, rows::Row::is_damaged).map(Ok)
-        }
-    }
+        }),
+        Work::RemoveDamaged(names) => rows::remove_where(transaction, names, rows::Row::is_damaged),
+    };
+    dropped.map(Done::Dropped)
 }

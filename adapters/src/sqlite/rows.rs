@@ -5,6 +5,7 @@ use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use crate::Stored;
+use crate::store::Merged;
 
 /// The name of a domain as the file has it: in a file that others wrote to it may be no name, nor
 /// UTF-8.
@@ -91,10 +92,11 @@ pub(super) fn seconds(time: UnixTime) -> i64 {
     i64::try_from(time.as_secs()).unwrap_or(i64::MAX)
 }
 
-/// When the policy of the entry expires: 0 where there is none, so that it is looked at whenever
-/// something is to be dropped.
+/// The time at which the policy of the entry expires by its own stamp; 0 if there is no policy, so
+/// that such an entry is looked at whenever something is to be dropped. It is a hint: for a policy
+/// that a clock running ahead has stamped it is too late, never too early.
 pub(super) fn expires_at(entry: &Entry) -> i64 {
-    entry.stored_policy().map_or(0, |held| seconds(held.expires_at()))
+    entry.stored_policy().map_or(0, |held| seconds(held.expires_at(held.fetched_at())))
 }
 
 pub(super) fn bytes(
@@ -105,16 +107,17 @@ pub(super) fn bytes(
     statement.query_row([name], |row| row.get(0)).optional()
 }
 
-/// Merges the entry into what is held, or says why that must stay as it is.
+/// Merges the entry into what is held. Returns the entry that is held afterwards, or the fault of
+/// the bytes that stay.
 pub(super) fn merge(
     transaction: &Transaction<'_>,
     entry: &Entry,
-) -> Result<Result<(), EntryError>, rusqlite::Error> {
+) -> Result<Result<Entry, EntryError>, rusqlite::Error> {
     let domain = entry.domain();
     let name = Name::from(domain);
     let merged = match crate::store::merged(entry, bytes(transaction, &name)?.as_deref()) {
-        Ok(Some(merged)) => merged,
-        Ok(None) => return Ok(Ok(())),
+        Ok(Merged { entry: merged, is_news: true }) => merged,
+        Ok(Merged { entry: held, is_news: false }) => return Ok(Ok(held)),
         Err(error) => return Ok(Err(error)),
     };
     let mut statement = transaction.prepare_cached(
@@ -123,7 +126,7 @@ pub(super) fn merge(
     )?;
     let last_used = seconds(merged.last_used());
     statement.execute(params![name, last_used, expires_at(&merged), merged.to_bytes()])?;
-    Ok(Ok(()))
+    Ok(Ok(merged))
 }
 
 pub(super) fn remove(transaction: &Transaction<'_>, name: &Name) -> Result<usize, rusqlite::Error> {

@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 use super::MtaSts;
 use super::drive::Driver;
 use super::fetch::HyperHttps;
-use crate::dial::PerAddress;
+use crate::in_use::InUse;
 use crate::keeper::Keeper;
 use crate::{BuildError, Dns, Https};
 
@@ -54,10 +54,12 @@ impl Builder {
         let keeper = Arc::new(Keeper::new(self.memory_entries, self.store, self.clock));
         let fetches = Semaphore::new(self.concurrent_fetches.min(Semaphore::MAX_PERMITS));
         let lookups = Semaphore::new(self.concurrent_lookups.min(Semaphore::MAX_PERMITS));
-        let driver = Driver { keeper, dns, https, limits: self.limits, fetches };
+        let driver = Driver { keeper, dns, https, fetches };
         Ok(MtaSts {
             driver: Arc::new(driver),
+            limits: self.limits,
             flights: Arc::default(),
+            exclusion: Arc::default(),
             writer: Arc::default(),
             turns: Arc::new(lookups),
             wait: self.wait,
@@ -75,7 +77,7 @@ impl Builder {
             tls: Arc::new(self.tls.config()?),
             dial: self.dial.clone(),
             user_agent,
-            connections: PerAddress::default(),
+            connections: InUse::default(),
         })
     }
 }

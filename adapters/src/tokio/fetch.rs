@@ -14,18 +14,19 @@ use hyper::header::{
     TRANSFER_ENCODING, USER_AGENT,
 };
 use hyper_util::rt::TokioIo;
-use mta_sts::{FetchFailure, PolicyHostVerified};
+use mta_sts::{FetchFailure, PolicyHostVerified, TlsFailure};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::dial::{Dial, MAX_HEAD, PerAddress, check_coding, joined, share, telling};
-use crate::tls::{connection_failure, handshake_failure};
+use crate::dial::{Dial, MAX_HEAD, check_coding, joined, share, telling};
+use crate::in_use::InUse;
+use crate::tls::{HandshakeFailure, connection_failure};
 use crate::{Body, BoxFuture, Dns, Https, Request, Response};
 
 /// HTTPS by hyper and rustls. No redirect is followed, as there is nothing that could.
@@ -34,7 +35,7 @@ pub struct HyperHttps {
     pub(super) tls: Arc<ClientConfig>,
     pub(super) dial: Dial,
     pub(super) user_agent: HeaderValue,
-    pub(super) connections: PerAddress<Semaphore>,
+    pub(super) connections: InUse<IpAddr, Semaphore>,
 }
 
 /// The right to a connection to one address.
@@ -101,45 +102,44 @@ impl HyperHttps {
         let mut failure = FetchFailure::NoAddress;
         for (tried, target) in targets.iter().enumerate() {
             let left = targets.len().saturating_sub(tried);
-            let share = share(until.saturating_duration_since(Instant::now()), left);
-            let connecting = async {
-                let turn = self.turn(target.ip()).await;
-                let (stream, verified) = self.handshake(host, *target).await?;
-                Ok((stream, verified, turn))
-            };
-            let failed = match timeout(share, connecting).await {
-                Ok(Ok(connected)) => return Ok(connected),
-                Ok(Err(failed)) => failed,
-                Err(_) => FetchFailure::Timeout,
-            };
-            if telling(&failed) > telling(&failure) {
-                failure = failed;
+            let now = Instant::now();
+            let share = now + share(until.saturating_duration_since(now), left);
+            match self.handshake(host, *target, share).await {
+                Ok(connected) => return Ok(connected),
+                Err(failed) if telling(&failed) > telling(&failure) => failure = failed,
+                Err(_) => {}
             }
         }
         Err(failure)
     }
 
-    /// A turn at this address. Its semaphore is never closed.
-    async fn turn(&self, address: IpAddr) -> Turn {
-        let turns = self.connections.of(address, || Semaphore::new(self.dial.per_address));
-        turns.acquire_owned().await.ok()
-    }
-
+    /// Makes a verified connection to one address, and gives up at `until`.
     async fn handshake(
         &self,
         host: &str,
         address: SocketAddr,
-    ) -> Result<(TlsStream<TcpStream>, PolicyHostVerified), FetchFailure> {
-        let name = ServerName::try_from(host.to_owned()).map_err(|_| FetchFailure::Tls)?;
-        let stream =
-            TcpStream::connect(address).await.map_err(|error| connection_failure(&error))?;
+        until: Instant,
+    ) -> Result<(TlsStream<TcpStream>, PolicyHostVerified, Turn), FetchFailure> {
+        let name = ServerName::try_from(host.to_owned())
+            .map_err(|_| FetchFailure::Tls(TlsFailure::Other))?;
+        let connecting = async {
+            let turns =
+                self.connections.of(&address.ip(), || Semaphore::new(self.dial.per_address));
+            // The semaphore is never closed.
+            let turn = turns.acquire_owned().await.ok();
+            Ok((TcpStream::connect(address).await?, turn))
+        };
+        let connected = timeout_at(until, connecting).await.map_err(|_| FetchFailure::Timeout)?;
+        let (stream, turn) = connected.map_err(|error: io::Error| connection_failure(&error))?;
         // A request behind a handshake is not to wait for its acknowledgement.
         stream.set_nodelay(true).map_err(|error| connection_failure(&error))?;
         // RFC 8461 §3.3: the certificate is verified for the Policy Host, which is sent as SNI.
         let connector = TlsConnector::from(Arc::clone(&self.tls));
-        let stream =
-            connector.connect(name, stream).await.map_err(|error| handshake_failure(&error))?;
-        Ok((stream, PolicyHostVerified::assertion(host)))
+        let connected = timeout_at(until, connector.connect(name, stream))
+            .await
+            .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+        let stream = connected.map_err(|error| HandshakeFailure::from_io(&error))?;
+        Ok((stream, PolicyHostVerified::assertion(host), turn))
     }
 }
 

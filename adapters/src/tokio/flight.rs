@@ -18,7 +18,7 @@ pub(super) enum Progress {
     /// The store is asked.
     Begun,
     /// DNS and HTTPS are asked; this is held.
-    Known(Held),
+    Known(Box<Held>),
     Landed(Box<Outcome>),
 }
 
@@ -30,7 +30,7 @@ pub(super) struct Landing(watch::Receiver<Progress>);
 pub(super) enum Waited {
     Landed(Box<Outcome>),
     /// The lookup goes on; this is held.
-    Patience(Held),
+    Patience(Box<Held>),
     /// The task of the lookup died.
     Lost,
 }
@@ -105,7 +105,7 @@ pub(super) struct Reporter(Arc<watch::Sender<Progress>>);
 
 impl Reporter {
     pub(super) fn known(self, held: &Held) {
-        self.0.send_replace(Progress::Known(held.clone()));
+        self.0.send_replace(Progress::Known(Box::new(held.clone())));
     }
 }
 

@@ -148,7 +148,7 @@ impl<A: FnMut(Alert, &Outcome) + Send + 'static> Work<A> {
                 let _ = timeout(keeper.sleep_before_due(), rung).await;
                 continue;
             };
-            let limits = due.limits(self.client.limits());
+            let limits = due.limits(self.client.limits);
             let outcome = self.client.refresh_within(due.domain(), limits).await;
             if let Some(alert) = keeper.refreshed(&outcome) {
                 let mut tell = self.alert.lock().unwrap_or_else(PoisonError::into_inner);

@@ -14,25 +14,28 @@ fn domain() -> PolicyDomain {
 
 /// A lookup whose every step goes well, ended after so many of them.
 fn drive(known: &Held, id: &str, now: UnixTime, steps: usize) -> Step {
-    let lookup = Lookup::new(domain()).held(known.clone()).recheck(Recheck::Always);
-    let mut step = lookup.start(now);
+    let lookup = Lookup::new(domain(), known.clone()).recheck(Recheck::Always);
+    let mut step = Step::from(lookup.start(now));
     for _ in 0..steps {
         step = match step {
             Step::QueryTxt(state) => {
                 let record = format!("v=STSv1; id={id};");
-                state.answered([[record.as_bytes()]], 300, now)
+                state.answered([[record.as_bytes()]], 300, now).into()
             }
             Step::FetchPolicy(state) => {
                 let verified = PolicyHostVerified::assertion(state.host());
                 let content_type = Some(&b"text/plain"[..]);
                 let head = Head { status: 200, content_type, content_encoding: None };
-                state.responded(verified, head, now)
+                state.responded(verified, head, now).into()
             }
             Step::ReadBody(mut state) => {
                 assert!(state.chunk(POLICY).is_continue());
-                state.ended(now)
+                state.ended(now).into()
             }
-            Step::Store(state) => state.stored(),
+            Step::Store(state) => {
+                let merged = state.entry().clone();
+                state.stored(merged).into()
+            }
             Step::Done(outcome) => return Step::Done(outcome),
         };
     }

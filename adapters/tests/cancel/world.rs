@@ -1,12 +1,12 @@
 //! A client, the lab it asks, and what must hold once a future of the client was dropped.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use mta_sts_adapters::delivery::{Candidate, Conclusion, Delivery, Mx, Requirements, Retry};
 use mta_sts_adapters::tokio::{Builder, MtaSts};
 use mta_sts_adapters::{
-    BoxFuture, HickoryDns, Lookup, Memory, Outcome, PolicyDomain, Recheck, Status, UnixTime,
-    system_clock,
+    Bounce, BoxFuture, HickoryDns, Memory, Outcome, PolicyDomain, Status, UnixTime, system_clock,
 };
 use mta_sts_testkit::lab::{Lab, RecordType};
 use tokio::runtime::{self, Handle, Runtime};
@@ -30,27 +30,27 @@ pub(crate) enum Act {
     Recheck,
     /// `refresh` with a policy held, and nothing new.
     Refresh,
-    /// `drive` of a lookup of the caller's, with nothing held.
-    Drive,
+    /// `gate` after a refusal by the policy that is held, and DNS announces another.
+    Gate,
 }
 
 impl Act {
     pub(crate) const ALL: [Self; 5] =
-        [Self::First, Self::Due, Self::Recheck, Self::Refresh, Self::Drive];
+        [Self::First, Self::Due, Self::Recheck, Self::Refresh, Self::Gate];
 
     /// How often DNS may be asked for the record and the host for the policy, by the future that
     /// is dropped and by the next caller together.
     pub(crate) fn most(self) -> (usize, usize) {
         match self {
-            // One flight for both.
+            // One lookup for both.
             Self::First | Self::Due => (1, 1),
-            // The next caller is answered from memory, or does not share a flight of this kind.
-            Self::Recheck | Self::Refresh | Self::Drive => (2, 2),
+            // The next caller is answered from memory, or does not share a lookup of this kind.
+            Self::Recheck | Self::Refresh | Self::Gate => (2, 2),
         }
     }
 
     fn holds(self) -> bool {
-        matches!(self, Self::Due | Self::Recheck | Self::Refresh)
+        matches!(self, Self::Due | Self::Recheck | Self::Refresh | Self::Gate)
     }
 }
 
@@ -60,6 +60,8 @@ pub(crate) struct World<'a> {
     pub(crate) domain: PolicyDomain,
     pub(crate) client: MtaSts,
     pub(crate) wire: Arc<Wire>,
+    /// The refusal that the gate is asked about.
+    retry: Mutex<Option<Retry>>,
 }
 
 impl<'a> World<'a> {
@@ -77,17 +79,24 @@ impl<'a> World<'a> {
             .expect("a client");
         let domain = PolicyDomain::parse(name).expect("a domain");
         lab.domain(name).id("1").mode("enforce").publish();
+        let mut retry = None;
         if act.holds() {
             let found = runtime.block_on(client.policy_for(&domain));
             assert_eq!(found.status(), Status::Found);
+            let mut delivery = Delivery::new(&found, Requirements::default());
+            assert!(matches!(delivery.candidate(&Mx::parse("mx.invalid")), Candidate::Skip(_)));
+            retry = match delivery.conclude() {
+                Conclusion::Retry(retry) => Some(retry),
+                other => panic!("the policy refused it: {other:?}"),
+            };
             secs.fetch_add(TTL + 1, Ordering::SeqCst);
         }
-        if matches!(act, Act::Due | Act::Recheck) {
+        if matches!(act, Act::Due | Act::Recheck | Act::Gate) {
             lab.domain(name).id("2").mode("testing").publish();
         }
         lab.dns().queries().take();
         lab.https().requests().take();
-        Self { lab, act, domain, client, wire }
+        Self { lab, act, domain, client, wire, retry: Mutex::new(retry) }
     }
 
     /// The future to be dropped.
@@ -97,9 +106,14 @@ impl<'a> World<'a> {
             Act::First | Act::Due => Box::pin(client.policy_for(domain)),
             Act::Recheck => Box::pin(client.recheck(domain)),
             Act::Refresh => Box::pin(client.refresh(domain)),
-            Act::Drive => {
-                let lookup = Lookup::new(domain.clone()).recheck(Recheck::Always);
-                Box::pin(client.drive(lookup))
+            Act::Gate => {
+                let retry = lock(&self.retry).take().expect("one gate");
+                Box::pin(async {
+                    match client.gate(retry).await {
+                        Bounce::Deferred(outcome) => *outcome,
+                        Bounce::Permitted(_) => panic!("DNS announces another policy"),
+                    }
+                })
             }
         }
     }
@@ -128,6 +142,10 @@ impl<'a> World<'a> {
         let txt = txt.iter().filter(|query| query.rtype == RecordType::Txt).count();
         (txt, self.lab.https().requests().all().len())
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A client's builder that asks the lab and trusts it.

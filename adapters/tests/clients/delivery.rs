@@ -1,15 +1,22 @@
 //! From a domain to the permission to bounce.
 
-use mta_sts_adapters::delivery::{Candidate, Conclusion, Mx};
-use mta_sts_adapters::{DnsFailureKind, Status};
-use mta_sts_testkit::lab::{DnsAnswer, Rcode, RecordType};
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::Duration;
+
+use mta_sts_adapters::delivery::{Candidate, Conclusion, Mx, Retry};
+use mta_sts_adapters::{Bounce, DnsFailureKind, Problem, Status};
+use mta_sts_testkit::lab::{DnsAnswer, Gate, Https, Lab, Rcode, RecordType};
 
 use crate::drivers::Driver;
-use crate::{domain, for_both, lab, record, txt_queries};
+use crate::{DAY, LIMIT, clock, domain, for_both, lab, record, txt_queries};
 
 for_both![
     ok_candidates_come_in_their_order_and_unfiltered,
     ok_mail_that_a_policy_refused_bounces_only_after_dns_was_asked_again,
+    gate_waits_for_the_lookup_in_progress,
+    gates_of_one_domain_ask_each_for_itself,
+    impatient_delivery_does_not_wait_for_another_lookup,
 ];
 
 fn ok_candidates_come_in_their_order_and_unfiltered<D: Driver>() {
@@ -33,25 +40,103 @@ fn ok_candidates_come_in_their_order_and_unfiltered<D: Driver>() {
 fn ok_mail_that_a_policy_refused_bounces_only_after_dns_was_asked_again<D: Driver>() {
     let lab = lab(["a.example"]);
     let client = D::build(D::builder(&lab));
-    let refused = || {
-        let (mut delivery, outcome) = client.delivery(&domain("a.example"));
-        assert!(outcome.policy().is_some());
-        let Candidate::Skip(_) = delivery.candidate(&Mx::parse("mx.example.net")) else {
-            panic!("no pattern allows it")
-        };
-        let Conclusion::Retry(retry) = delivery.conclude() else { panic!("a policy refused it") };
-        retry
-    };
+    let refused = || refused(&client);
     lab.dns().set(&record("a.example"), RecordType::Txt, DnsAnswer::txt(["v=STSv1; id=1;"], 600));
     let retry = refused();
     lab.dns().set(&record("a.example"), RecordType::Txt, DnsAnswer::rcode(Rcode::SERVFAIL));
-    let silent = client.gate(retry);
-    assert_eq!(silent.status(), Status::Held);
-    assert!(silent.bounce_token().is_none(), "silence permits nothing");
+    match client.gate(retry) {
+        Bounce::Deferred(silent) => assert_eq!(silent.status(), Status::Held),
+        Bounce::Permitted(_) => panic!("silence permits nothing"),
+    }
     lab.domain("a.example").id("1").mode("enforce").mx(["mx.example.com"]).publish();
     let asked = txt_queries(&lab, "a.example");
     let answered = client.gate(refused());
     assert!(txt_queries(&lab, "a.example") > asked);
-    let token = answered.bounce_token().expect("nothing newer is published");
+    let token = answered.permitted().expect("nothing newer is published");
     assert_eq!(token.domain(), &domain("a.example"));
+}
+
+/// A delivery that the policy of `a.example` refused.
+fn refused<D: Driver>(client: &D) -> Retry {
+    let (mut delivery, outcome) = client.delivery(&domain("a.example"));
+    assert!(outcome.policy().is_some());
+    let Candidate::Skip(_) = delivery.candidate(&Mx::parse("mx.example.net")) else {
+        panic!("no pattern allows it")
+    };
+    let Conclusion::Retry(retry) = delivery.conclude() else { panic!("a policy refused it") };
+    retry
+}
+
+const HOST: &str = "mta-sts.a.example";
+/// Long enough for a question to reach the lab, if one is asked.
+const A_WHILE: Duration = Duration::from_millis(100);
+
+/// A second policy is published, and its fetch is held back.
+fn hold_fetch(lab: &Lab) -> Gate {
+    let gate = Gate::closed();
+    lab.domain("a.example").id("2").mode("testing").mx(["mx.example.net"]).publish();
+    let text = "version: STSv1\nmode: testing\nmx: mx.example.net\nmax_age: 604800\n";
+    lab.https().set(HOST, Https::policy(text).held_by(&gate));
+    gate
+}
+
+fn gate_waits_for_the_lookup_in_progress<D: Driver + Sync>() {
+    let lab = lab(["a.example"]);
+    let client = D::build(D::builder(&lab));
+    let retry = refused(&client);
+    let held = hold_fetch(&lab);
+    let (asked, fetched) = (txt_queries(&lab, "a.example"), lab.https().requests().count());
+    thread::scope(|scope| {
+        let rechecked = scope.spawn(|| client.recheck(&domain("a.example")));
+        assert!(lab.https().requests().wait_for_blocking(fetched + 1, LIMIT));
+        let gated = scope.spawn(|| client.gate(retry));
+        thread::sleep(A_WHILE);
+        assert_eq!(txt_queries(&lab, "a.example"), asked + 1, "the gate waits");
+        held.open();
+        assert_eq!(rechecked.join().expect("no panic").status(), Status::Found);
+        let Bounce::Deferred(outcome) = gated.join().expect("no panic") else {
+            panic!("another policy is published")
+        };
+        // It asked DNS itself, and began from what the lookup before had learnt.
+        assert_eq!(outcome.status(), Status::Confirmed);
+        assert_eq!(outcome.policy().map(|held| held.id().to_string()).as_deref(), Some("2"));
+    });
+    assert_eq!(txt_queries(&lab, "a.example"), asked + 2);
+    assert_eq!(lab.https().requests().count(), fetched + 1);
+}
+
+fn gates_of_one_domain_ask_each_for_itself<D: Driver + Sync>() {
+    let lab = lab(["a.example"]);
+    let client = D::build(D::builder(&lab));
+    let retries: Vec<_> = (0..5).map(|_| refused(&client)).collect();
+    let asked = txt_queries(&lab, "a.example");
+    thread::scope(|scope| {
+        let gates: Vec<_> =
+            retries.into_iter().map(|retry| scope.spawn(|| client.gate(retry))).collect();
+        for gate in gates {
+            assert!(gate.join().expect("no panic").permitted().is_some());
+        }
+    });
+    assert_eq!(txt_queries(&lab, "a.example"), asked + 5);
+}
+
+fn impatient_delivery_does_not_wait_for_another_lookup<D: Driver + Sync>() {
+    let lab = lab(["a.example"]);
+    let (clock, secs) = clock();
+    let builder = D::builder(&lab).patience(Duration::from_millis(1)).clock(clock);
+    let client = D::build(builder);
+    assert_eq!(client.recheck(&domain("a.example")).status(), Status::Found);
+    // What DNS said is over, so that a delivery would look it up.
+    secs.fetch_add(DAY, Ordering::SeqCst);
+    let held = hold_fetch(&lab);
+    let fetched = lab.https().requests().count();
+    thread::scope(|scope| {
+        let rechecked = scope.spawn(|| client.recheck(&domain("a.example")));
+        assert!(lab.https().requests().wait_for_blocking(fetched + 1, LIMIT));
+        let outcome = client.policy_for(&domain("a.example"));
+        assert_eq!(outcome.status(), Status::Held);
+        assert_eq!(outcome.problem(), Some(&Problem::NotAwaited));
+        held.open();
+        assert_eq!(rechecked.join().expect("no panic").status(), Status::Found);
+    });
 }

@@ -3,7 +3,8 @@
 use mta_sts_adapters::delivery::{Delivery, Mx, Requirements, Retry};
 use mta_sts_adapters::schedule::Alert;
 use mta_sts_adapters::{
-    BuildError, Builder, DnsFailure, HickoryDns, Outcome, PolicyDomain, Snapshot, blocking, tokio,
+    Bounce, BuildError, Builder, DnsFailure, HickoryDns, Outcome, PolicyDomain, Snapshot, blocking,
+    tokio,
 };
 use mta_sts_testkit::lab::Lab;
 
@@ -22,7 +23,7 @@ pub(crate) trait Driver: Clone + Send + 'static {
     fn recheck(&self, domain: &PolicyDomain) -> Outcome;
     fn delivery(&self, domain: &PolicyDomain) -> (Delivery, Outcome);
     fn candidates(&self, domain: &PolicyDomain) -> Result<Vec<Mx>, DnsFailure>;
-    fn gate(&self, retry: Retry) -> Outcome;
+    fn gate(&self, retry: Retry) -> Bounce;
     fn refresher(
         &self,
         alert: impl FnMut(Alert, &Outcome) + Send + 'static,
@@ -79,7 +80,7 @@ impl Driver for Blocking {
         self.0.candidates(domain)
     }
 
-    fn gate(&self, retry: Retry) -> Outcome {
+    fn gate(&self, retry: Retry) -> Bounce {
         self.0.gate(retry)
     }
 
@@ -153,7 +154,7 @@ impl Driver for Tokio {
         self.runtime.block_on(self.client.candidates(domain))
     }
 
-    fn gate(&self, retry: Retry) -> Outcome {
+    fn gate(&self, retry: Retry) -> Bounce {
         self.runtime.block_on(self.client.gate(retry))
     }
 

@@ -2,9 +2,9 @@
 
 use std::ops::ControlFlow;
 
-use mta_sts_adapters::lookup::Head;
+use mta_sts_adapters::lookup::{AfterHead, AfterTxt, Head, Start};
 use mta_sts_adapters::{
-    Entry, Held, Lookup, PolicyDomain, PolicyHostVerified, Recheck, Step, Store, UnixTime, Urgency,
+    Entry, Held, Lookup, PolicyDomain, PolicyHostVerified, Recheck, Store, UnixTime, Urgency,
 };
 
 /// A time long past for the machine that runs the tests, so that nothing here depends on its clock
@@ -19,30 +19,49 @@ pub(crate) fn domain(name: &str) -> PolicyDomain {
 
 /// The entry after a lookup that found no record.
 pub(crate) fn nothing(name: &str, now: UnixTime) -> Entry {
-    let Step::QueryTxt(query) = Lookup::new(domain(name)).start(now) else { panic!("no question") };
-    let Step::Store(state) = query.absent(60, now) else { panic!("nothing to store") };
+    let lookup = Lookup::new(domain(name), Held::Nothing);
+    let Start::QueryTxt(query) = lookup.start(now) else { panic!("no question") };
+    let AfterTxt::Store(state) = query.absent(60, now) else { panic!("nothing is held") };
     state.entry().clone()
 }
 
 /// The entry after a lookup that found this text under this id, over what was held.
 pub(crate) fn fetched(held: Held, name: &str, id: &str, text: &str, now: UnixTime) -> Entry {
-    let lookup = Lookup::new(domain(name)).held(held).recheck(Recheck::Always);
-    let Step::QueryTxt(query) = lookup.start(now) else { panic!("no question") };
+    try_fetched(held, name, id, text, now).expect("the budget allows a fetch")
+}
+
+/// The same; `None` if the budget of fetches is spent.
+pub(crate) fn try_fetched(
+    held: Held,
+    name: &str,
+    id: &str,
+    text: &str,
+    now: UnixTime,
+) -> Option<Entry> {
+    let lookup = Lookup::new(domain(name), held).recheck(Recheck::Always);
+    let Start::QueryTxt(query) = lookup.start(now) else { panic!("no question") };
     let record = format!("v=STSv1; id={id};");
-    let Step::FetchPolicy(fetch) = query.answered([[record]], 300, now) else { panic!("no fetch") };
+    let AfterTxt::FetchPolicy(fetch) = query.answered([[record]], 300, now) else { return None };
     let verified = PolicyHostVerified::assertion(fetch.host());
     let ok = Head { status: 200, content_type: Some(b"text/plain"), content_encoding: None };
-    let Step::ReadBody(mut body) = fetch.responded(verified, ok, now) else { panic!("no body") };
+    let AfterHead::ReadBody(mut body) = fetch.responded(verified, ok, now) else {
+        panic!("the head is good")
+    };
     assert!(body.chunk(text.as_bytes()).is_continue());
-    let Step::Store(state) = body.ended(now) else { panic!("nothing to store") };
+    let state = body.ended(now);
     assert_eq!(state.urgency(), Urgency::Durable);
-    state.entry().clone()
+    Some(state.entry().clone())
 }
 
 /// A policy of a week, over what was held.
 pub(crate) fn found(held: Held, name: &str, id: &str, now: UnixTime) -> Entry {
+    try_found(held, name, id, now).expect("the budget allows a fetch")
+}
+
+/// The same; `None` if the budget of fetches is spent.
+pub(crate) fn try_found(held: Held, name: &str, id: &str, now: UnixTime) -> Option<Entry> {
     let text = format!("version: STSv1\nmode: enforce\nmx: {id}.example\nmax_age: {WEEK}\n");
-    fetched(held, name, id, &text, now)
+    try_fetched(held, name, id, &text, now)
 }
 
 /// The first policy of a domain.

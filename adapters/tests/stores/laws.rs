@@ -9,7 +9,7 @@ use mta_sts_adapters::{
 
 use super::entries::{
     DAY, NOW, WEEK, cleared, domain, domains, fetched, first, found, get, id, nothing,
-    of_later_version,
+    of_later_version, try_found,
 };
 use super::{Law, Place};
 
@@ -19,6 +19,7 @@ pub(crate) const LAWS: &[Law] = &[
     ("an empty store holds nothing", empty),
     ("what is merged is held, for its domain alone", held),
     ("the order of merges does not matter", order),
+    ("merge_returns_what_a_get_returns_right_after", returned),
     ("a removal by the domain stays, whatever comes late", removal),
     ("entries of any size and any time come back whole", extremes),
     ("what was used last is shown first, until told to stop", shown),
@@ -35,7 +36,7 @@ fn empty(place: &dyn Place) {
     let store = place.handle();
     assert_eq!(store.get(&domain(NAME)), Ok(None));
     assert_eq!(store.remove(&domain(NAME)), Ok(false));
-    assert_eq!(store.merge_all(&[], Urgency::Durable), Ok(()));
+    assert_eq!(store.merge_all(&[], Urgency::Durable).map(drop), Ok(()));
     assert_eq!(store.prune(NOW), Ok(0));
     assert_eq!(store.remove_unreadable(), Ok(Vec::new()));
     assert!(domains(&store).is_empty());
@@ -45,7 +46,7 @@ fn held(place: &dyn Place) {
     let store = place.handle();
     let one = first(NAME, "1");
     for urgency in [Urgency::Durable, Urgency::Lazy] {
-        assert_eq!(store.merge(&one, urgency), Ok(()));
+        assert_eq!(store.merge(&one, urgency).map(drop), Ok(()));
         assert_eq!(store.get(&domain(NAME)), Ok(Some(one.clone())));
         assert_eq!(place.handle().get(&domain(NAME)), Ok(Some(one.clone())));
     }
@@ -74,19 +75,49 @@ fn order(place: &dyn Place) {
                 turned.reverse();
             }
             for entry in &turned {
-                assert_eq!(store.merge(entry, Urgency::Durable), Ok(()));
+                assert_eq!(store.merge(entry, Urgency::Durable).map(drop), Ok(()));
             }
             assert_eq!(get(&store, NAME).as_ref(), Some(&expected));
             assert_eq!(store.remove(&domain(NAME)), Ok(true));
-            assert_eq!(store.merge_all(&turned, Urgency::Durable), Ok(()));
+            assert_eq!(store.merge_all(&turned, Urgency::Durable).map(drop), Ok(()));
             assert_eq!(get(&store, NAME).as_ref(), Some(&expected));
             assert_eq!(store.remove(&domain(NAME)), Ok(true));
         }
     }
 }
 
+/// For two writers in either order, also if the entry that is given is older, and for many at once.
+fn returned(place: &dyn Place) {
+    let (store, other) = (place.handle(), place.handle());
+    let one = first(NAME, "1");
+    let two = found(Held::Entry(one.clone()), NAME, "2", NOW.plus_secs(400));
+    let gone = cleared(two.clone(), "3", NOW.plus_secs(800));
+    let noted = nothing(NAME, NOW.plus_secs(9));
+    for (earlier, later) in [(&one, &two), (&two, &gone), (&noted, &one), (&one, &one)] {
+        for (first, second) in [(earlier, later), (later, earlier)] {
+            for urgency in [Urgency::Durable, Urgency::Lazy] {
+                assert_eq!(store.merge(first, urgency).as_ref(), Ok(first));
+                assert_eq!(get(&other, NAME).as_ref(), Some(first));
+                let both = merged(first.clone(), second);
+                assert_eq!(other.merge(second, urgency).as_ref(), Ok(&both));
+                assert_eq!(get(&store, NAME).as_ref(), Some(&both));
+                assert_eq!(store.remove(&domain(NAME)), Ok(true));
+
+                // Each result is that of its own step.
+                let net = nothing("example.net", NOW);
+                let many = [first.clone(), net.clone(), second.clone()];
+                let results = [first.clone(), net, both.clone()].map(Ok).to_vec();
+                assert_eq!(store.merge_all(&many, urgency), Ok(results));
+                assert_eq!(get(&other, NAME).as_ref(), Some(&both));
+                assert_eq!(store.remove(&domain(NAME)), Ok(true));
+                assert_eq!(store.remove(&domain("example.net")), Ok(true));
+            }
+        }
+    }
+}
+
 fn merged(mut entry: Entry, other: &Entry) -> Entry {
-    assert_eq!(entry.merge(other.clone()), Ok(()));
+    assert_eq!(entry.merge(other.clone()).map(drop), Ok(()));
     entry
 }
 
@@ -94,9 +125,9 @@ fn removal(place: &dyn Place) {
     let store = place.handle();
     let one = first(NAME, "1");
     let gone = cleared(one.clone(), "2", NOW.plus_secs(400));
-    assert_eq!(store.merge(&one, Urgency::Durable), Ok(()));
-    assert_eq!(store.merge(&gone, Urgency::Durable), Ok(()));
-    assert_eq!(store.merge(&one, Urgency::Durable), Ok(()));
+    assert_eq!(store.merge(&one, Urgency::Durable).map(drop), Ok(()));
+    assert_eq!(store.merge(&gone, Urgency::Durable).map(drop), Ok(()));
+    assert_eq!(store.merge(&one, Urgency::Durable).map(drop), Ok(()));
     assert_eq!(id(&store, NAME), None);
     assert_eq!(get(&store, NAME).map(|entry| entry.generation()), Some(gone.generation()));
 }
@@ -112,7 +143,7 @@ fn extremes(place: &dyn Place) {
     let ends = [UnixTime::EPOCH, UnixTime::from_secs(u64::MAX)];
     let [early, late] = ends.map(|now| found(Held::Nothing, &format!("t{now}.example"), "1", now));
     for entry in [&large, &early, &late] {
-        assert_eq!(store.merge(entry, Urgency::Durable), Ok(()));
+        assert_eq!(store.merge(entry, Urgency::Durable).map(drop), Ok(()));
         assert_eq!(store.get(entry.domain()).as_ref(), Ok(&Some(entry.clone())));
     }
     let shown = domains(&store);
@@ -125,7 +156,10 @@ fn shown(place: &dyn Place) {
     let store = place.handle();
     let sooner = nothing("example.net", NOW.minus_secs(2 * DAY));
     let later = nothing("example.org", NOW.plus_secs(2 * DAY));
-    assert_eq!(store.merge_all(&[sooner, later, first(NAME, "1")], Urgency::Lazy), Ok(()));
+    assert_eq!(
+        store.merge_all(&[sooner, later, first(NAME, "1")], Urgency::Lazy).map(drop),
+        Ok(())
+    );
     assert_eq!(domains(&store), ["example.org", NAME, "example.net"]);
     let mut seen = Vec::new();
     let visited = store.visit(&mut |stored| {
@@ -136,14 +170,14 @@ fn shown(place: &dyn Place) {
     assert_eq!((visited, seen), (Ok(()), vec!["example.org".to_owned()]));
     // It moves up when it is used.
     let used = nothing("example.net", NOW.plus_secs(5 * DAY));
-    assert_eq!(store.merge(&used, Urgency::Lazy), Ok(()));
+    assert_eq!(store.merge(&used, Urgency::Lazy).map(drop), Ok(()));
     assert_eq!(domains(&store), ["example.net", "example.org", NAME]);
 }
 
 fn visitor(place: &dyn Place) {
     let store = place.handle();
     let entries: Vec<_> = (0..20).map(|number| first(&format!("n{number}.example"), "1")).collect();
-    assert_eq!(store.merge_all(&entries, Urgency::Durable), Ok(()));
+    assert_eq!(store.merge_all(&entries, Urgency::Durable).map(drop), Ok(()));
     let mut seen = 0;
     let visited = store.visit(&mut |stored| {
         seen += 1;
@@ -161,7 +195,7 @@ fn many(place: &dyn Place) {
     let entries: Vec<_> = (0..COUNT as u64)
         .map(|number| nothing(&format!("n{number}.example"), NOW.plus_secs(number % 3 * DAY)))
         .collect();
-    assert_eq!(store.merge_all(&entries, Urgency::Lazy), Ok(()));
+    assert_eq!(store.merge_all(&entries, Urgency::Lazy).map(drop), Ok(()));
     let mut order = Vec::new();
     let visited = store.visit(&mut |stored| {
         order.push((stored.last_used, stored.domain));
@@ -178,7 +212,7 @@ fn pruned(place: &dyn Place) {
     let store = place.handle();
     let policy = first("policy.example", "1");
     let told = nothing("told.example", NOW);
-    assert_eq!(store.merge_all(&[policy, told], Urgency::Durable), Ok(()));
+    assert_eq!(store.merge_all(&[policy, told], Urgency::Durable).map(drop), Ok(()));
     for (after, left) in [
         (0, &["policy.example", "told.example"][..]),
         // What DNS said is remembered for a minute.
@@ -201,8 +235,8 @@ fn pruned(place: &dyn Place) {
 fn bounded(place: &dyn Place) {
     let store = place.handle();
     let entries: Vec<_> = (0..10_050).map(|n| nothing(&format!("n{n}.example"), NOW)).collect();
-    assert_eq!(store.merge_all(&entries, Urgency::Lazy), Ok(()));
-    assert_eq!(store.merge(&first(NAME, "1"), Urgency::Durable), Ok(()));
+    assert_eq!(store.merge_all(&entries, Urgency::Lazy).map(drop), Ok(()));
+    assert_eq!(store.merge(&first(NAME, "1"), Urgency::Durable).map(drop), Ok(()));
     let later = NOW.plus_secs(DAY);
     assert_eq!(
         [store.prune(later), store.prune(later), store.prune(later)],
@@ -228,14 +262,17 @@ fn spoilt() -> Vec<(Vec<u8>, EntryError)> {
 }
 
 fn version_error() -> EntryError {
-    EntryError::Version { supported: 1, found: 7 }
+    let read = Entry::from_bytes(&domain(NAME), &of_later_version(&first(NAME, "1")));
+    let error = read.expect_err("it is of a later version");
+    assert!(matches!(error, EntryError::Version { found: 7, .. }), "{error:?}");
+    error
 }
 
 fn unreadable(place: &dyn Place) {
     let store = place.handle();
     let (negative, policy) = (nothing(NAME, NOW), first(NAME, "2"));
     for (bytes, error) in spoilt() {
-        assert_eq!(store.merge(&first(NAME, "1"), Urgency::Durable), Ok(()));
+        assert_eq!(store.merge(&first(NAME, "1"), Urgency::Durable).map(drop), Ok(()));
         if !place.spoil(NAME, &bytes) {
             return;
         }
@@ -249,11 +286,14 @@ fn unreadable(place: &dyn Place) {
         assert_eq!((visited, seen), (Ok(()), vec![(NAME.to_owned(), Err(error.clone()))]));
         assert_eq!(store.prune(NOW.plus_secs(1_000 * DAY)), Ok(0));
 
-        assert_eq!(store.merge(&negative, Urgency::Lazy), refused());
-        let with_another = [nothing("example.net", NOW), negative.clone()];
-        assert_eq!(store.merge_all(&with_another, Urgency::Lazy), refused());
+        assert_eq!(store.merge(&negative, Urgency::Lazy).map(drop), refused());
+        // One that is refused keeps no other back, wherever it stands.
+        let net = nothing("example.net", NOW);
+        let with_others = [net.clone(), negative.clone(), net.clone()];
+        let results = vec![Ok(net.clone()), Err(error.clone()), Ok(net)];
+        assert_eq!(store.merge_all(&with_others, Urgency::Lazy), Ok(results));
         assert_eq!(store.get(&domain(NAME)), refused().map(|()| None));
-        assert_eq!(store.merge(&policy, Urgency::Durable), Ok(()));
+        assert_eq!(store.merge(&policy, Urgency::Durable).map(drop), Ok(()));
         assert_eq!(get(&store, NAME).as_ref(), Some(&policy));
 
         assert!(place.spoil(NAME, &bytes));
@@ -262,12 +302,12 @@ fn unreadable(place: &dyn Place) {
         let _ = store.remove(&domain("example.net"));
     }
     // What a later version wrote gives way to nobody.
-    assert_eq!(store.merge(&first(NAME, "1"), Urgency::Durable), Ok(()));
+    assert_eq!(store.merge(&first(NAME, "1"), Urgency::Durable).map(drop), Ok(()));
     assert!(place.spoil(NAME, &of_later_version(&first(NAME, "1"))));
     let refused = || Err(StoreError::Entry(version_error()));
     assert_eq!(store.get(&domain(NAME)), refused().map(|()| None));
-    assert_eq!(store.merge(&negative, Urgency::Lazy), refused());
-    assert_eq!(store.merge(&policy, Urgency::Durable), refused());
+    assert_eq!(store.merge(&negative, Urgency::Lazy).map(drop), refused());
+    assert_eq!(store.merge(&policy, Urgency::Durable).map(drop), refused());
     assert_eq!(store.remove(&domain(NAME)), Ok(true));
 }
 
@@ -275,7 +315,7 @@ fn repaired(place: &dyn Place) {
     let store = place.handle();
     let names = ["a.example", "b.example", "c.example", "d.example"];
     for name in names {
-        assert_eq!(store.merge(&first(name, "1"), Urgency::Durable), Ok(()));
+        assert_eq!(store.merge(&first(name, "1"), Urgency::Durable).map(drop), Ok(()));
     }
     if !place.spoil("b.example", b"damaged") {
         return;
@@ -330,14 +370,17 @@ fn model(place: &dyn Place) {
                 };
                 let both = [entry.clone(), entry.clone()];
                 let urgency = if kind % 2 == 0 { Urgency::Durable } else { Urgency::Lazy };
-                match kind {
-                    5 => assert_eq!(store.merge_all(&both, urgency), Ok(())),
-                    _ => assert_eq!(store.merge(&entry, urgency), Ok(())),
-                }
                 let merged = match expected.get(entry.domain()) {
                     Some(held) => merged(held.clone(), &entry),
-                    None => entry,
+                    None => entry.clone(),
                 };
+                match kind {
+                    5 => {
+                        let twice = vec![Ok(merged.clone()), Ok(merged.clone())];
+                        assert_eq!(store.merge_all(&both, urgency), Ok(twice));
+                    }
+                    _ => assert_eq!(store.merge(&entry, urgency).as_ref(), Ok(&merged)),
+                }
                 expected.insert(merged.domain().clone(), merged);
             }
         }
@@ -348,16 +391,4 @@ fn model(place: &dyn Place) {
     left.sort();
     shown.sort();
     assert_eq!(shown, left);
-}
-
-/// `None` where the budget of fetches is spent.
-fn try_found(held: Held, name: &str, id: &str, now: UnixTime) -> Option<Entry> {
-    use mta_sts_adapters::{Lookup, Recheck, Step};
-    let lookup = Lookup::new(domain(name)).held(held.clone()).recheck(Recheck::Always);
-    let Step::QueryTxt(query) = lookup.start(now) else { return None };
-    let record = format!("v=STSv1; id={id};");
-    match query.answered([[record]], 300, now) {
-        Step::FetchPolicy(_) => Some(found(held, name, id, now)),
-        _ => None,
-    }
 }

@@ -32,11 +32,11 @@ fn ok_memory_is_bounded_and_a_flood_pushes_no_policy_out() {
     let memory = Memory::with_clock(10, Arc::new(|| NOW));
     for number in 0..5 {
         let held = first(&format!("held-{number}.example"), "1");
-        assert_eq!(memory.merge(&held, Urgency::Durable), Ok(()));
+        assert_eq!(memory.merge(&held, Urgency::Durable).map(drop), Ok(()));
     }
     for number in 0..1_000 {
         let entry = nothing(&format!("flood-{number}.example"), NOW);
-        assert_eq!(memory.merge(&entry, Urgency::Lazy), Ok(()));
+        assert_eq!(memory.merge(&entry, Urgency::Lazy).map(drop), Ok(()));
     }
     assert_eq!(memory.len(), 10);
     for number in 0..5 {
@@ -62,14 +62,17 @@ fn ok_a_flood_of_unknown_domains_takes_expired_and_negative_entries_alone() {
         let expired = fetched(Held::Nothing, &name, "1", &short, long_ago);
         let negative = nothing(&format!("negative-{number}.example"), NOW);
         for entry in [held, expired, negative] {
-            assert_eq!(memory.merge(&entry, Urgency::Durable), Ok(()));
+            assert_eq!(memory.merge(&entry, Urgency::Durable).map(drop), Ok(()));
         }
     }
     let (before, resident_before) = (memory.len(), resident_kib());
     for number in 0..flood {
         let entry = nothing(&format!("flood-{number}.example"), NOW);
         // Where nothing may go, nothing new is taken.
-        assert!(matches!(memory.merge(&entry, Urgency::Lazy), Ok(()) | Err(StoreError::Full)));
+        assert!(matches!(
+            memory.merge(&entry, Urgency::Lazy).map(drop),
+            Ok(()) | Err(StoreError::Full)
+        ));
     }
     let held = |kind: &str| {
         (0..KINDS).filter(|n| get(&memory, &format!("{kind}-{n}.example")).is_some()).count()
@@ -99,14 +102,14 @@ fn err_memory_full_of_policies_takes_nothing_new() {
     let memory = Memory::with_clock(3, Arc::new(|| NOW));
     for number in 0..3 {
         let held = first(&format!("held-{number}.example"), "1");
-        assert_eq!(memory.merge(&held, Urgency::Durable), Ok(()));
+        assert_eq!(memory.merge(&held, Urgency::Durable).map(drop), Ok(()));
     }
     assert_eq!(memory.merge(&nothing("new.example", NOW), Urgency::Lazy), Err(StoreError::Full));
     assert_eq!(memory.merge(&first("new.example", "1"), Urgency::Durable), Err(StoreError::Full));
     // What it has it still takes news of.
     let known = get(&memory, "held-1.example").expect("an entry");
     let news = found(Held::Entry(known), "held-1.example", "2", NOW.plus_secs(9));
-    assert_eq!(memory.merge(&news, Urgency::Durable), Ok(()));
+    assert_eq!(memory.merge(&news, Urgency::Durable).map(drop), Ok(()));
     assert_eq!(id(&memory, "held-1.example").as_deref(), Some("2"));
 }
 
@@ -115,7 +118,7 @@ fn ok_memory_drops_expired_policies() {
     let memory = Memory::with_clock(3, Arc::new(|| NOW.plus_secs(7 * DAY)));
     for number in 0..9 {
         let held = first(&format!("held-{number}.example"), "1");
-        assert_eq!(memory.merge(&held, Urgency::Durable), Ok(()));
+        assert_eq!(memory.merge(&held, Urgency::Durable).map(drop), Ok(()));
     }
     assert_eq!(memory.len(), 3);
 }

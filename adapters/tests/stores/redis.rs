@@ -105,7 +105,7 @@ fn ok_stores_of_different_prefixes_and_databases_share_nothing() {
     ];
     for (number, store) in stores.iter().enumerate() {
         let name = format!("n{number}.example");
-        assert_eq!(store.merge(&first(&name, "1"), Urgency::Durable), Ok(()));
+        assert_eq!(store.merge(&first(&name, "1"), Urgency::Durable).map(drop), Ok(()));
     }
     for (number, store) in stores.iter().enumerate() {
         assert_eq!(domains(store), [format!("n{number}.example")]);
@@ -117,7 +117,7 @@ fn ok_a_password_is_given_and_a_wrong_one_is_told() {
     let Some(server) = Server::with(&["--requirepass", "a p:ss"]) else { return };
     let url = |login: &str| server.url().replace("//", &format!("//{login}"));
     let store = Redis::open(&url(":a%20p%3Ass@")).expect("a URL").with_clock(Arc::new(|| NOW));
-    assert_eq!(store.merge(&first("example.com", "1"), Urgency::Durable), Ok(()));
+    assert_eq!(store.merge(&first("example.com", "1"), Urgency::Durable).map(drop), Ok(()));
     assert_eq!(id(&store, "example.com").as_deref(), Some("1"));
     for wrong in ["", ":wrong@", "nobody:wrong@"] {
         let store = Redis::open(&url(wrong)).expect("a URL");
@@ -133,7 +133,7 @@ fn ok_a_socket_of_this_machine() {
     let Some(server) = Server::start() else { return };
     let url = format!("redis+unix://{}?db=2", server.socket().display());
     let store = Redis::open(&url).expect("a URL").with_clock(Arc::new(|| NOW));
-    assert_eq!(store.merge(&first("example.com", "1"), Urgency::Durable), Ok(()));
+    assert_eq!(store.merge(&first("example.com", "1"), Urgency::Durable).map(drop), Ok(()));
     let over_tcp = Redis::open(&format!("{}/2", server.url())).expect("a URL");
     assert_eq!(id(&over_tcp, "example.com").as_deref(), Some("1"));
 }

@@ -35,11 +35,14 @@ pub(crate) fn contribution(writer: u64, round: u64) -> Entry {
 /// What one of those who contend writes, of its own and of what all share.
 pub(crate) fn write(store: &dyn Store, writer: u64) {
     for round in 0..ROUNDS {
-        assert_eq!(store.merge(&contribution(writer, round), Urgency::Durable), Ok(()));
+        assert_eq!(store.merge(&contribution(writer, round), Urgency::Durable).map(drop), Ok(()));
         let own: Vec<_> =
             (0..3).map(|n| nothing(&format!("w{writer}-{round}-{n}.example"), NOW)).collect();
-        assert_eq!(store.merge_all(&own, Urgency::Lazy), Ok(()));
-        assert_eq!(store.merge(&nothing(NAME, NOW.plus_secs(round)), Urgency::Lazy), Ok(()));
+        assert_eq!(store.merge_all(&own, Urgency::Lazy).map(drop), Ok(()));
+        assert_eq!(
+            store.merge(&nothing(NAME, NOW.plus_secs(round)), Urgency::Lazy).map(drop),
+            Ok(())
+        );
     }
 }
 
@@ -48,8 +51,8 @@ pub(crate) fn check_written(store: &dyn Store) {
     let mut expected = contribution(0, 0);
     for writer in 0..WRITERS {
         for round in 0..ROUNDS {
-            assert_eq!(expected.merge(contribution(writer, round)), Ok(()));
-            assert_eq!(expected.merge(nothing(NAME, NOW.plus_secs(round))), Ok(()));
+            assert_eq!(expected.merge(contribution(writer, round)).map(drop), Ok(()));
+            assert_eq!(expected.merge(nothing(NAME, NOW.plus_secs(round))).map(drop), Ok(()));
         }
     }
     assert_eq!(get(store, NAME), Some(expected));

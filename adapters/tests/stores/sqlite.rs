@@ -76,7 +76,7 @@ fn ok_sqlite_is_a_store() {
 fn ok_what_was_written_is_there_after_opening_again() {
     let folder = Folder::new();
     let entry = first("example.com", "1");
-    assert_eq!(folder.open().merge(&entry, Urgency::Durable), Ok(()));
+    assert_eq!(folder.open().merge(&entry, Urgency::Durable).map(drop), Ok(()));
     assert_eq!(folder.open().get(&domain("example.com")), Ok(Some(entry)));
 }
 
@@ -96,7 +96,7 @@ fn ok_many_open_a_file_that_is_not_there_yet() {
             let folder = &folder;
             scope.spawn(move || {
                 let entry = first(&format!("n{number}.example"), "1");
-                assert_eq!(folder.open().merge(&entry, Urgency::Durable), Ok(()));
+                assert_eq!(folder.open().merge(&entry, Urgency::Durable).map(drop), Ok(()));
             });
         }
     });
@@ -135,7 +135,7 @@ fn ok_several_processes_lose_nothing() {
 fn ok_readers_do_not_wait_for_a_writer() {
     let folder = Folder::new();
     let store = folder.open();
-    assert_eq!(store.merge(&first("example.com", "1"), Urgency::Durable), Ok(()));
+    assert_eq!(store.merge(&first("example.com", "1"), Urgency::Durable).map(drop), Ok(()));
     // Another process is in the middle of a long write: were it waited for, the test would end
     // with an error after the store's patience.
     let other = Connection::open(folder.file()).expect("a file");
@@ -151,6 +151,6 @@ fn ok_a_file_open_for_writing_elsewhere_is_read_beside() {
     let writer = folder.open();
     let reader = Sqlite::open_read_only(folder.file()).expect("a store");
     let entries: Vec<_> = (0..5).map(|n| nothing(&format!("n{n}.example"), NOW)).collect();
-    assert_eq!(writer.merge_all(&entries, Urgency::Lazy), Ok(()));
+    assert_eq!(writer.merge_all(&entries, Urgency::Lazy).map(drop), Ok(()));
     assert_eq!(domains(&reader).len(), 5);
 }

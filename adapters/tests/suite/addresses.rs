@@ -118,7 +118,7 @@ pub(crate) fn of_the_host() -> Group {
             at(lab, names, &[refusing(lab)]);
         })
         .dials(0),
-        absent("nobody at the address", "timeout", |lab, names| {
+        absent("nobody at the address", "tls-timeout", |lab, names| {
             at(lab, names, &[black_hole(lab)]);
         })
         .stalls(),
@@ -206,7 +206,7 @@ fn filtered(what: impl Into<String>, expect: Expect, addresses: Vec<IpAddr>) -> 
 
 fn broken(what: &str, addresses: Vec<IpAddr>) -> Case {
     use mta_sts_testkit::lab::{Fate, Https, Moment};
-    Case::new(what, no_policy("connection-failed"), move |lab, names| {
+    Case::new(what, no_policy("tls-closed"), move |lab, names| {
         at(lab, names, &addresses);
         lab.https().set(&names.host, Https::fails(Moment::AfterHello, Fate::Reset));
     })

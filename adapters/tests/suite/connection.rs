@@ -13,10 +13,10 @@ fn fails(lab: &Lab, names: &Names, moment: Moment, fate: Fate) {
 
 pub(crate) fn broken() -> Group {
     let cases: Vec<Case> = vec![
-        absent("closed at the hello", "connection-failed", |l, n| {
+        absent("closed at the hello", "tls-closed", |l, n| {
             fails(l, n, Moment::AfterHello, Fate::Close);
         }),
-        absent("reset at the hello", "connection-failed", |l, n| {
+        absent("reset at the hello", "tls-closed", |l, n| {
             fails(l, n, Moment::AfterHello, Fate::Reset);
         }),
         absent("closed after the handshake", "connection-failed", |l, n| {
@@ -31,7 +31,7 @@ pub(crate) fn broken() -> Group {
         absent("reset after the request", "connection-failed", |l, n| {
             fails(l, n, Moment::AfterRequest, Fate::Reset);
         }),
-        absent("nothing after the hello", "timeout", |l, n| {
+        absent("nothing after the hello", "tls-timeout", |l, n| {
             fails(l, n, Moment::AfterHello, Fate::Stall);
         })
         .stalls(),

@@ -129,7 +129,9 @@ pub(crate) fn fields() -> Group {
         ("text/plain, text/html", false),
     ];
     let of_media_type = |(value, taken): (&'static str, bool)| {
-        let expect = if taken { Expect::Found } else { no_policy("http-media-type") };
+        let reason =
+            if value.contains(',') { "http-several-media-types" } else { "http-media-type" };
+        let expect = if taken { Expect::Found } else { no_policy(reason) };
         Case::new(format!("media type `{value}`"), expect, move |l, n| {
             respond(l, n, policy().content_type(value));
         })
@@ -137,7 +139,7 @@ pub(crate) fn fields() -> Group {
     let mut cases: Vec<Case> = media_types.into_iter().map(of_media_type).collect();
     cases.extend([
         found("no media type", |l, n| respond(l, n, policy().without_content_type())),
-        absent("two media types", "http-media-type", |l, n| {
+        absent("two media types", "http-several-media-types", |l, n| {
             respond(l, n, policy().header("Content-Type", "text/html"));
         }),
         absent("a media type of octets that are no text", "http-media-type", |l, n| {

@@ -60,16 +60,16 @@ pub(crate) fn certificates() -> Group {
         untrusted("without its intermediate", "certificate-not-trusted", |l, n| {
             certificate(l, n, Certificate::MissingIntermediate);
         }),
-        untrusted("for TLS clients", "certificate-invalid", |l, n| {
+        untrusted("for TLS clients", "certificate-wrong-purpose", |l, n| {
             certificate(l, n, Certificate::ClientOnly);
         }),
         absent("TLS 1.1 only", "tls-handshake-failed", |l, n| {
             versions(l, n, TlsVersions::Old11);
         }),
-        absent("a protocol version alert", "tls-handshake-failed", |l, n| {
+        absent("a protocol version alert", "tls-alert-protocol-version", |l, n| {
             versions(l, n, TlsVersions::VersionAlert);
         }),
-        absent("a name that the server does not know", "tls-handshake-failed", |l, n| {
+        absent("a name that the server does not know", "tls-alert-unrecognized-name", |l, n| {
             l.https().remove(&n.host);
         }),
     ];

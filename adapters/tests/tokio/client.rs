@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use mta_sts_adapters::tokio::MtaSts;
 use mta_sts_adapters::{Clock, PolicyDomain, Problem, Recheck, Status, UnixTime, system_clock};
-use mta_sts_testkit::lab::{DnsAnswer, Gate, Https, Lab, RecordType, Response};
+use mta_sts_testkit::lab::{DnsAnswer, Fate, Gate, Https, Lab, Moment, RecordType, Response};
 
 use tokio::task::JoinHandle;
 
@@ -154,47 +155,65 @@ async fn ok_a_lookup_that_nobody_waits_for_ends_in_memory() {
 }
 
 #[tokio::test]
-async fn ok_a_recheck_asks_dns_itself_while_a_lookup_waits_for_dns() {
+async fn recheck_waits_for_the_lookup_in_progress_and_asks_dns_itself() {
     let lab = lab();
     let gate = Gate::closed();
     lab.dns().set(RECORD, RecordType::Txt, DnsAnswer::nxdomain(60).held_by(&gate));
     let client = client(&lab);
     let waiting = waiting(&client);
     lab.dns().queries().wait_for(1).await;
-    lab.dns().txt(RECORD, ["v=STSv1; id=1;"], 60);
-    let fresh = client.recheck(&domain()).await;
-    assert_eq!(fresh.status(), Status::Found);
+    let recheck = tokio::spawn({
+        let client = client.clone();
+        async move { client.recheck(&domain()).await }
+    });
+    tokio::task::yield_now().await;
     gate.open();
-    // The older answer removes nothing that the newer one brought.
-    waiting.await.expect("no panic");
-    assert_eq!(client.policy_for(&domain()).await.policy(), fresh.policy());
+    assert_eq!(waiting.await.expect("no panic"), Status::Absent);
+    // DNS says the same, and was asked for it.
+    assert_eq!(recheck.await.expect("no panic").status(), Status::Absent);
+    assert_eq!(asked(&lab), (2, 0));
 }
 
 #[tokio::test]
-async fn ok_two_rechecks_ask_twice() {
+async fn rechecks_ask_each_for_itself_and_one_after_the_other() {
     let lab = lab();
     let gate = Gate::closed();
     lab.dns().set(RECORD, RecordType::Txt, DnsAnswer::nxdomain(60).held_by(&gate));
     let client = client(&lab);
-    let domain = domain();
-    let (one, two) = (client.recheck(&domain), client.lookup(&domain, Recheck::Always));
-    let both = tokio::spawn({
+    let asking = (0..4).map(|_| {
         let client = client.clone();
-        let domain = domain.clone();
-        async move { (client.recheck(&domain).await, client.recheck(&domain).await) }
+        tokio::spawn(async move { client.lookup(&domain(), Recheck::Always).await.status() })
     });
-    let ((), one, two) = tokio::join!(
-        async {
-            lab.dns().queries().wait_for(3).await;
-            gate.open();
-        },
-        one,
-        two
-    );
-    assert_eq!((one.status(), two.status()), (Status::Absent, Status::Absent));
-    let (three, four) = both.await.expect("no panic");
-    assert_eq!((three.status(), four.status()), (Status::Absent, Status::Absent));
+    let asking: Vec<_> = asking.collect();
+    lab.dns().queries().wait_for(1).await;
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!(asked(&lab), (1, 0), "the others wait for the one in progress");
+    gate.open();
+    for status in asking {
+        assert_eq!(status.await.expect("no panic"), Status::Absent);
+    }
     assert_eq!(asked(&lab), (4, 0));
+}
+
+/// A lookup that its runtime gave up in the middle of a fetch has taken the fetch from the budget.
+#[test]
+fn fetch_counts_though_its_lookup_was_abandoned() {
+    let lab = lab();
+    let client = client(&lab);
+    lab.https().set(HOST, Https::fails(Moment::AfterRequest, Fate::Stall));
+    let runtime =
+        || tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    for fetch in 1..=4 {
+        lab.dns().txt(RECORD, [format!("v=STSv1; id={fetch};").as_str()], 60);
+        runtime().block_on(async {
+            let _abandoned = waiting(&client);
+            lab.https().requests().wait_for(fetch).await;
+        });
+    }
+    lab.dns().txt(RECORD, ["v=STSv1; id=5;"], 60);
+    let outcome = runtime().block_on(client.policy_for(&domain()));
+    assert!(matches!(outcome.problem(), Some(Problem::FetchLimited { .. })), "{outcome:?}");
+    assert_eq!(asked(&lab).1, 4);
 }
 
 #[tokio::test]

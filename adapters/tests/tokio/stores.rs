@@ -4,11 +4,13 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use mta_sts_adapters::delivery::{Candidate, Conclusion, Mx, Requirements};
 use mta_sts_adapters::tokio::MtaSts;
 use mta_sts_adapters::{
-    Entry, EntryError, Memory, PolicyDomain, Problem, Status, Store, StoreError, Stored, Urgency,
+    Bounce, Entry, EntryError, Memory, Outcome, PolicyDomain, Problem, Status, Store, StoreError,
+    Stored, Urgency,
 };
-use mta_sts_testkit::lab::{DnsAnswer, Lab, RecordType};
+use mta_sts_testkit::lab::{DnsAnswer, Gate, Https, Lab, RecordType};
 
 use crate::builder;
 use crate::client::clock;
@@ -22,8 +24,8 @@ struct Flaky {
     inner: Memory,
     reads_fail: AtomicBool,
     writes_fail: AtomicBool,
-    /// Whether many entries at a time are refused, as though one of them met a damaged row.
-    all_fail: AtomicBool,
+    /// The other entries of a merge of many meet a damaged row.
+    others_damaged: AtomicBool,
     reads: AtomicUsize,
     writes: AtomicUsize,
     durable: AtomicUsize,
@@ -55,19 +57,15 @@ impl Store for Flaky {
         self.inner.get(domain)
     }
 
-    fn merge(&self, entry: &Entry, urgency: Urgency) -> Result<(), StoreError> {
+    fn merge(&self, entry: &Entry, urgency: Urgency) -> Result<Entry, StoreError> {
         Self::check(&self.writes_fail, &self.writes)?;
+        if self.others_damaged.load(Ordering::SeqCst) && entry.domain() != &domain() {
+            return Err(StoreError::Entry(EntryError::Corrupt));
+        }
         if urgency == Urgency::Durable {
             self.durable.fetch_add(1, Ordering::SeqCst);
         }
         self.inner.merge(entry, urgency)
-    }
-
-    fn merge_all(&self, entries: &[Entry], urgency: Urgency) -> Result<(), StoreError> {
-        if self.all_fail.load(Ordering::SeqCst) {
-            return Err(StoreError::Entry(EntryError::Corrupt));
-        }
-        entries.iter().try_for_each(|entry| self.merge(entry, urgency))
     }
 
     fn remove(&self, domain: &PolicyDomain) -> Result<bool, StoreError> {
@@ -135,8 +133,11 @@ async fn ok_a_policy_that_waited_is_written_durably_beside_a_damaged_row_too() {
     let (_lab, store, client) = world();
     store.down(true);
     assert!(!client.policy_for(&domain()).await.is_persisted());
+    for name in ["a.example", "z.example"] {
+        client.policy_for(&PolicyDomain::parse(name).expect("a domain")).await;
+    }
     store.down(false);
-    store.all_fail.store(true, Ordering::SeqCst);
+    store.others_damaged.store(true, Ordering::SeqCst);
     assert_eq!(client.flush().await, Ok(()));
     assert_eq!(store.durable.load(Ordering::SeqCst), 1);
     let stored = store.inner.get(&domain()).expect("readable").expect("an entry");
@@ -170,6 +171,75 @@ async fn ok_a_store_that_comes_back_brings_the_policy_it_held() {
     let outcome = other.policy_for(&domain()).await;
     assert_eq!(outcome.status(), Status::Held);
     assert!(outcome.policy().is_some());
+}
+
+#[tokio::test]
+async fn back_off_holds_while_the_store_cannot_be_read() {
+    let (lab, store, client) = world();
+    lab.https().remove("mta-sts.example.com");
+    store.down(true);
+    let fetches = || lab.https().connections();
+    let failed = client.policy_for(&domain()).await;
+    assert_eq!(failed.status(), Status::Unknown);
+    assert!(matches!(failed.problem(), Some(Problem::Fetch(_))), "{failed:?}");
+    assert_eq!(fetches(), 1);
+    for _ in 0..3 {
+        let outcome = client.recheck(&domain()).await;
+        // The store may hold a policy, so nothing is said of its absence.
+        assert_eq!(outcome.status(), Status::Unknown);
+        assert!(matches!(outcome.problem(), Some(Problem::BackingOff { .. })), "{outcome:?}");
+    }
+    assert_eq!(fetches(), 1);
+}
+
+/// The outcome of another machine that finds another policy, five seconds later.
+async fn later_elsewhere(store: &Arc<Flaky>) -> Outcome {
+    let lab = Lab::start().expect("the lab starts");
+    lab.domain(DOMAIN).id("later").mode("enforce").publish();
+    let (clock, secs) = clock();
+    secs.fetch_add(5, Ordering::SeqCst);
+    let other = builder(&lab).store(Arc::clone(store)).clock(clock).build().expect("a client");
+    let later = other.recheck(&domain()).await;
+    assert_eq!(later.status(), Status::Found);
+    later
+}
+
+/// Another machine wrote a later policy between the read and the write of a lookup.
+#[tokio::test]
+async fn outcome_speaks_of_the_later_policy_that_the_store_holds() {
+    let (lab, store, client) = world();
+    let gate = Gate::closed();
+    let text = "version: STSv1\nmode: testing\nmx: mx.example.com\nmax_age: 604800\n";
+    lab.https().set("mta-sts.example.com", Https::policy(text).held_by(&gate));
+    let delayed = tokio::spawn(async move { client.policy_for(&domain()).await });
+    lab.https().requests().wait_for(1).await;
+    let later = later_elsewhere(&store).await;
+    gate.open();
+    let outcome = delayed.await.expect("no panic");
+    assert_eq!(outcome.policy(), later.policy());
+    assert!(outcome.is_persisted());
+    assert_eq!(outcome.status(), Status::Confirmed);
+}
+
+/// A gate speaks of what the store holds after its question, not only of what its client knows.
+#[tokio::test]
+async fn gate_defers_if_another_machine_found_a_later_policy_meanwhile() {
+    let (lab, store, client) = world();
+    let (mut delivery, _) = client.delivery(&domain(), Requirements::default()).await;
+    assert!(matches!(delivery.candidate(&Mx::parse("mx.invalid")), Candidate::Skip(_)));
+    let Conclusion::Retry(retry) = delivery.conclude() else { panic!("the policy refused it") };
+    // DNS as this client sees it is behind: it announces the old policy still.
+    let gate = Gate::closed();
+    lab.dns().set(RECORD, RecordType::Txt, DnsAnswer::txt(["v=STSv1; id=1;"], 60).held_by(&gate));
+    let asked = lab.dns().queries().count();
+    let gated = tokio::spawn(async move { client.gate(retry).await });
+    lab.dns().queries().wait_for(asked + 1).await;
+    let later = later_elsewhere(&store).await;
+    gate.open();
+    match gated.await.expect("no panic") {
+        Bounce::Deferred(outcome) => assert_eq!(outcome.policy(), later.policy()),
+        Bounce::Permitted(_) => panic!("the store holds another policy"),
+    }
 }
 
 #[tokio::test]
@@ -221,7 +291,7 @@ async fn ok_a_panic_of_the_store_is_a_failure_of_the_store() {
         fn get(&self, _: &PolicyDomain) -> Result<Option<Entry>, StoreError> {
             panic!("the store panics, as this test wants")
         }
-        fn merge(&self, _: &Entry, _: Urgency) -> Result<(), StoreError> {
+        fn merge(&self, _: &Entry, _: Urgency) -> Result<Entry, StoreError> {
             panic!("the store panics, as this test wants")
         }
         fn remove(&self, _: &PolicyDomain) -> Result<bool, StoreError> {

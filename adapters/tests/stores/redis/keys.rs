@@ -33,7 +33,7 @@ fn ok_keys_vanish_some_time_after_they_say_nothing() {
     let year = "version: STSv1\nmode: enforce\nmx: a.example\nmax_age: 31557600\n";
     let long = fetched(Held::Nothing, "long.example", "1", year, NOW);
     let all = [policy, nothing("nothing.example", NOW), gone, expired, ahead, long];
-    assert_eq!(store.merge_all(&all, Urgency::Durable), Ok(()));
+    assert_eq!(store.merge_all(&all, Urgency::Durable).map(drop), Ok(()));
     for (name, expected) in [
         ("policy.example", WEEK + 30 * DAY),
         ("long.example", 31_557_600 + 30 * DAY),
@@ -55,11 +55,14 @@ fn ok_every_change_moves_the_end_of_a_key() {
     let Some(server) = Server::start() else { return };
     let keys = Keys::new(&server);
     let store = keys.open();
-    assert_eq!(store.merge(&nothing("example.com", NOW), Urgency::Lazy), Ok(()));
+    assert_eq!(store.merge(&nothing("example.com", NOW), Urgency::Lazy).map(drop), Ok(()));
     assert!(ttl(&keys, "example.com") <= 2 * DAY);
-    assert_eq!(store.merge(&first("example.com", "1"), Urgency::Durable), Ok(()));
+    assert_eq!(store.merge(&first("example.com", "1"), Urgency::Durable).map(drop), Ok(()));
     assert!(ttl(&keys, "example.com") > 30 * DAY);
-    assert_eq!(store.merge(&nothing("example.com", NOW.plus_secs(5)), Urgency::Lazy), Ok(()));
+    assert_eq!(
+        store.merge(&nothing("example.com", NOW.plus_secs(5)), Urgency::Lazy).map(drop),
+        Ok(())
+    );
     assert!(ttl(&keys, "example.com") > 30 * DAY);
 }
 
@@ -69,7 +72,7 @@ fn ok_a_key_that_vanished_is_gone_from_the_order_as_well() {
     let keys = Keys::new(&server);
     let store = keys.open();
     let entries: Vec<_> = (0..300).map(|n| first(&format!("n{n}.example"), "1")).collect();
-    assert_eq!(store.merge_all(&entries, Urgency::Durable), Ok(()));
+    assert_eq!(store.merge_all(&entries, Urgency::Durable).map(drop), Ok(()));
     let index = format!("{}by-use", keys.prefix);
     let vanished: Vec<_> = (0..200).map(|n| keys.key(&format!("n{n}.example"))).collect();
     assert_eq!(ask::<u64>(&server, "DEL", vanished), 200);
@@ -86,7 +89,7 @@ fn ok_what_is_not_in_the_order_is_shown_and_put_there() {
     let entries: Vec<_> = (0..300)
         .map(|n| found(Held::Nothing, &format!("n{n}.example"), "1", NOW.plus_secs(n * DAY)))
         .collect();
-    assert_eq!(store.merge_all(&entries, Urgency::Durable), Ok(()));
+    assert_eq!(store.merge_all(&entries, Urgency::Durable).map(drop), Ok(()));
     let index = format!("{}by-use", keys.prefix);
     let last_first: Vec<_> = (0..300).rev().map(|n| format!("n{n}.example")).collect();
     assert_eq!(domains(&store), last_first);
@@ -106,7 +109,7 @@ fn err_a_key_of_another_type_is_unreadable_and_gives_way_to_a_policy() {
     assert_eq!(domains(&store), ["example.com"]);
     let negative = store.merge(&nothing("example.com", NOW), Urgency::Lazy);
     assert!(matches!(negative, Err(StoreError::Entry(_))));
-    assert_eq!(store.merge(&first("example.com", "1"), Urgency::Durable), Ok(()));
+    assert_eq!(store.merge(&first("example.com", "1"), Urgency::Durable).map(drop), Ok(()));
     assert_eq!(id(&store, "example.com").as_deref(), Some("1"));
     assert_eq!(store.remove(&domain("example.com")), Ok(true));
     make();
@@ -132,7 +135,7 @@ fn err_a_server_without_memory_says_so_and_keeps_what_it_has() {
     let Some(server) = Server::start() else { return };
     let keys = Keys::new(&server);
     let store = keys.open();
-    assert_eq!(store.merge(&first("example.com", "1"), Urgency::Durable), Ok(()));
+    assert_eq!(store.merge(&first("example.com", "1"), Urgency::Durable).map(drop), Ok(()));
     ask::<()>(&server, "CONFIG", &["SET", "maxmemory", "1"]);
     let refused = store.merge(&first("example.net", "1"), Urgency::Durable);
     let Err(StoreError::Backend(text)) = refused else { panic!("{refused:?}") };
@@ -145,7 +148,7 @@ fn err_a_replica_is_read_and_not_written() {
     let Some(server) = Server::start() else { return };
     let keys = Keys::new(&server);
     let store = keys.open();
-    assert_eq!(store.merge(&first("example.com", "1"), Urgency::Durable), Ok(()));
+    assert_eq!(store.merge(&first("example.com", "1"), Urgency::Durable).map(drop), Ok(()));
     // Of a primary that is not there; it shows what it has.
     ask::<()>(&server, "REPLICAOF", &["127.0.0.1", "1"]);
     let refused = store.merge(&first("example.net", "1"), Urgency::Durable);
@@ -161,7 +164,7 @@ fn ok_the_end_of_time_is_a_time_like_others() {
         let store = Redis::open(&server.url()).expect("a URL").with_clock(Arc::new(move || now));
         for then in ends {
             let entry = found(Held::Nothing, "example.com", "1", then);
-            assert_eq!(store.merge(&entry, Urgency::Durable), Ok(()));
+            assert_eq!(store.merge(&entry, Urgency::Durable).map(drop), Ok(()));
         }
         assert_eq!(id(&store, "example.com").as_deref(), Some("1"));
         assert_eq!(store.remove(&domain("example.com")), Ok(true));

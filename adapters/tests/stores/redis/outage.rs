@@ -33,7 +33,7 @@ fn ok_what_was_written_outlives_the_server() {
     let store = open(&server.url());
     let names: Vec<_> = (0..200).map(|number| format!("n{number}.example")).collect();
     for name in &names {
-        assert_eq!(store.merge(&first(name, "1"), Urgency::Durable), Ok(()));
+        assert_eq!(store.merge(&first(name, "1"), Urgency::Durable).map(drop), Ok(()));
     }
     server.stop();
     server.start_again();
@@ -46,11 +46,11 @@ fn ok_what_was_written_outlives_the_server() {
 fn ok_a_server_that_was_started_again_is_used_at_once() {
     let Some(mut server) = Server::start() else { return };
     let store = open(&server.url());
-    assert_eq!(store.merge(&first("example.com", "1"), Urgency::Durable), Ok(()));
+    assert_eq!(store.merge(&first("example.com", "1"), Urgency::Durable).map(drop), Ok(()));
     // Nobody asked meanwhile: the old connection is found closed, and another takes its place.
     server.stop();
     server.start_again();
-    assert_eq!(store.merge(&first("example.net", "1"), Urgency::Durable), Ok(()));
+    assert_eq!(store.merge(&first("example.net", "1"), Urgency::Durable).map(drop), Ok(()));
     assert_eq!(id(&store, "example.com").as_deref(), Some("1"));
 }
 
@@ -58,7 +58,7 @@ fn ok_a_server_that_was_started_again_is_used_at_once() {
 fn err_a_server_that_is_not_there_and_comes_back() {
     let Some(mut server) = Server::start() else { return };
     let store = open(&server.url());
-    assert_eq!(store.merge(&first("example.com", "1"), Urgency::Durable), Ok(()));
+    assert_eq!(store.merge(&first("example.com", "1"), Urgency::Durable).map(drop), Ok(()));
     server.stop();
     for _ in 0..3 {
         let down = store.get(&domain("example.com"));
@@ -68,14 +68,14 @@ fn err_a_server_that_is_not_there_and_comes_back() {
     }
     server.start_again();
     assert!(when_it_is_back(|| store.get(&domain("example.com"))).is_some());
-    assert_eq!(store.merge(&first("example.net", "1"), Urgency::Durable), Ok(()));
+    assert_eq!(store.merge(&first("example.net", "1"), Urgency::Durable).map(drop), Ok(()));
 }
 
 #[test]
 fn err_a_server_that_hangs_is_given_up_and_not_asked_by_all() {
     let Some(server) = Server::start() else { return };
     let store = open(&server.url()).with_timeouts(SHORT, SHORT);
-    assert_eq!(store.merge(&first("example.com", "1"), Urgency::Durable), Ok(()));
+    assert_eq!(store.merge(&first("example.com", "1"), Urgency::Durable).map(drop), Ok(()));
     server.hang(true);
     // Were it waited for, by one or by all, the test would not end.
     thread::scope(|scope| {

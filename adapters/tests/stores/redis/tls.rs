@@ -53,7 +53,7 @@ fn ok_tls_is_spoken_and_the_certificate_verified() {
         store.with_root(root.pem.clone()).expect("a root")
     };
     let store = trusting("localhost", &ours);
-    assert_eq!(store.merge(&first("example.com", "1"), Urgency::Durable), Ok(()));
+    assert_eq!(store.merge(&first("example.com", "1"), Urgency::Durable).map(drop), Ok(()));
     assert_eq!(id(&store, "example.com").as_deref(), Some("1"));
     for refused in [
         trusting("localhost", &Authority::new("others")),

@@ -52,7 +52,7 @@ fn err_a_folder_in_place_of_a_file_and_a_folder_that_is_not_there() {
 fn filled() -> (Folder, Vec<u8>) {
     let folder = Folder::new();
     let entries: Vec<_> = (0..200).map(|n| first(&format!("n{n}.example"), "1")).collect();
-    assert_eq!(folder.open().merge_all(&entries, Urgency::Lazy), Ok(()));
+    assert_eq!(folder.open().merge_all(&entries, Urgency::Lazy).map(drop), Ok(()));
     folder.sql("PRAGMA wal_checkpoint(TRUNCATE)");
     let bytes = fs::read(folder.file()).expect("a file");
     assert!(bytes.len() > 10 * 4_096);

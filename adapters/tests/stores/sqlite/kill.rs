@@ -33,10 +33,13 @@ fn child_that_writes_until_it_is_killed() {
                     let names = [name("a"), name("b")];
                     if number % 4 == 0 {
                         let batch = names.each_ref().map(|name| first(name, "1"));
-                        assert_eq!(store.merge_all(&batch, Urgency::Durable), Ok(()));
+                        assert_eq!(store.merge_all(&batch, Urgency::Durable).map(drop), Ok(()));
                     } else {
                         for name in &names {
-                            assert_eq!(store.merge(&first(name, "1"), Urgency::Durable), Ok(()));
+                            assert_eq!(
+                                store.merge(&first(name, "1"), Urgency::Durable).map(drop),
+                                Ok(())
+                            );
                         }
                     }
                     println!("written {} {}.", names[0], names[1]);

@@ -105,7 +105,7 @@ fn ok_many_who_open_an_older_file_take_one_step() {
             let folder = &folder;
             scope.spawn(move || {
                 let entry = first(&format!("new-{number}.example"), "1");
-                assert_eq!(folder.open().merge(&entry, Urgency::Durable), Ok(()));
+                assert_eq!(folder.open().merge(&entry, Urgency::Durable).map(drop), Ok(()));
             });
         }
     });
@@ -144,7 +144,7 @@ fn err_tables_of_another_version() {
 fn err_rows_of_a_domain_in_no_encoding_are_shown_and_dropped() {
     let folder = Folder::new();
     let store = folder.open();
-    assert_eq!(store.merge(&first("example.com", "1"), Urgency::Durable), Ok(()));
+    assert_eq!(store.merge(&first("example.com", "1"), Urgency::Durable).map(drop), Ok(()));
     folder.sql(
         "INSERT INTO entries SELECT CAST(x'FF00FE' AS TEXT), -5, entry, 0 FROM entries;
          INSERT INTO entries SELECT '', 9223372036854775807, entry, 0 FROM entries LIMIT 1;",

@@ -1,0 +1,45 @@
+//! One lookup of a domain at a time (driver contract, 11).
+
+use std::sync::Arc;
+
+use mta_sts::PolicyDomain;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::in_use::InUse;
+
+/// A permit; `None` only if its semaphore was closed, which does not happen.
+pub(super) type Permit = Option<OwnedSemaphorePermit>;
+
+/// The order of the lookups of each domain.
+///
+/// Every lookup takes its permits in one order, so that none waits for another without end: first
+/// its place in the queue of the domain, then a permit for a lookup of any domain, then the
+/// exclusive right to the domain.
+#[derive(Debug, Default)]
+pub(super) struct Exclusion {
+    /// The lookups that share none wait here, so that those of one domain hold one of the permits
+    /// for all domains, however many they are.
+    queues: InUse<PolicyDomain, Semaphore>,
+    lookups: InUse<PolicyDomain, Semaphore>,
+}
+
+impl Exclusion {
+    /// Waits for the place at the head of the domain's queue.
+    pub(super) async fn queue(&self, domain: &PolicyDomain) -> Permit {
+        one(&self.queues, domain).acquire_owned().await.ok()
+    }
+
+    /// Waits for the exclusive right to look up the domain.
+    pub(super) async fn lookup(&self, domain: &PolicyDomain) -> Permit {
+        one(&self.lookups, domain).acquire_owned().await.ok()
+    }
+
+    /// Takes the exclusive right to look up the domain, if no lookup has it.
+    pub(super) fn try_lookup(&self, domain: &PolicyDomain) -> Permit {
+        one(&self.lookups, domain).try_acquire_owned().ok()
+    }
+}
+
+fn one(used: &InUse<PolicyDomain, Semaphore>, domain: &PolicyDomain) -> Arc<Semaphore> {
+    used.of(domain, || Semaphore::new(1))
+}
