@@ -90,7 +90,7 @@ pub(super) fn json<'a>(
         state: State::of(entry, now).as_str(),
         policy: held.map(PolicyJson::from),
         fetched_at: held.map(|held| held.fetched_at().as_secs()),
-        expires_at: held.map(|held| held.expires_at().as_secs()),
+        expires_at: held.map(|held| held.expires_at(now).as_secs()),
         expires_in: held.map(|held| held.expires_in(now).as_secs()),
         last_used: last_used.as_secs(),
         inserted_at: readable.map(|entry| entry.inserted_at().as_secs()),
@@ -109,7 +109,7 @@ pub(super) fn line(domain: &str, entry: &Result<Entry, EntryError>, now: UnixTim
             None => styled(FAINT, "no policy"),
             Some(held) => {
                 let mode = format!("{:<8}", held.policy().mode().as_str());
-                let ago = now.secs_since(held.expires_at());
+                let ago = now.secs_since(held.expires_at(now));
                 if held.is_expired(now) {
                     let when = format!("expired {} ago", span(ago));
                     format!("{mode} {}", styled(DOUBTFUL, when))

@@ -91,7 +91,7 @@ fn lines(sheet: &mut Sheet, entry: &Entry, now: UnixTime) {
 fn policy(sheet: &mut Sheet, held: &HeldPolicy, now: UnixTime) {
     let policy = held.policy();
     if held.is_expired(now) {
-        let date = text::date(held.expires_at());
+        let date = text::date(held.expires_at(now));
         sheet.line("state", styled(DOUBTFUL, format_args!("expired on {date}: not applied")));
         sheet.line("policy", styled(STRONG, policy.mode()));
     } else {

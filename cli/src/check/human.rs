@@ -187,7 +187,7 @@ fn row(host: &Live, width: usize, binds: bool, note: Option<&str>) -> String {
 /// The decision.
 fn sentences(finding: &Finding) -> Vec<String> {
     let domain = finding.outcome.domain().as_str();
-    let mut sentences = vec![words::standing(&finding.outcome)];
+    let mut sentences = vec![words::standing(&finding.outcome, finding.now)];
     if finding.has_near_miss() {
         sentences.push("What it publishes there looks like a record gone wrong.".to_owned());
     }

@@ -100,7 +100,7 @@ mod tests {
     fn ok_a_date_is_in_utc_and_no_time_is_too_far() {
         assert_eq!(date(UnixTime::from_secs(1_800_000_000)), "2027-01-15 08:00 UTC");
         assert_eq!(date(UnixTime::EPOCH), "1970-01-01 00:00 UTC");
-        assert!(date(UnixTime::from_secs(u64::MAX)).starts_with("second 18446744073709551615"));
+        assert_eq!(date(UnixTime::LATEST), "second 253402300799 of the epoch");
     }
 
     #[test]

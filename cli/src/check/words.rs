@@ -5,7 +5,7 @@ use mta_sts::{HeldPolicy, Mode, MxPattern, Outcome, PolicyChange, Problem, Statu
 use super::text;
 
 /// What is known of the policy, and why, in a sentence or two.
-pub(crate) fn standing(outcome: &Outcome) -> String {
+pub(crate) fn standing(outcome: &Outcome, now: UnixTime) -> String {
     let domain = outcome.domain();
     match (outcome.status(), outcome.policy()) {
         (Status::Found, Some(_)) => found(outcome),
@@ -14,16 +14,16 @@ pub(crate) fn standing(outcome: &Outcome) -> String {
         }
         (_, Some(held)) => format!(
             "The held policy stays in force until {}{}.",
-            text::date(held.expires_at()),
+            text::date(held.expires_at(now)),
             in_spite_of(outcome.problem())
         ),
         (Status::Unknown, None) => format!(
             "Whether {domain} has a policy is not known{}. No policy is held{}: a sender defers \
              the mail, or delivers it without MTA-STS.",
             because(outcome.problem()),
-            expired(outcome).map_or("", |_| " that has not expired")
+            expired(outcome, now).map_or("", |_| " that has not expired")
         ),
-        (_, None) => match expired(outcome) {
+        (_, None) => match expired(outcome, now) {
             None => absent(outcome),
             Some(date) => {
                 format!("{} The policy that was held expired on {date}.", absent(outcome))
@@ -33,8 +33,8 @@ pub(crate) fn standing(outcome: &Outcome) -> String {
 }
 
 /// When the policy expired that the store still has.
-fn expired(outcome: &Outcome) -> Option<String> {
-    outcome.entry().stored_policy().map(|held| text::date(held.expires_at()))
+fn expired(outcome: &Outcome, now: UnixTime) -> Option<String> {
+    outcome.entry().stored_policy().map(|held| text::date(held.expires_at(now)))
 }
 
 fn found(outcome: &Outcome) -> String {
@@ -91,7 +91,7 @@ fn absent(outcome: &Outcome) -> String {
 
 /// What the policy means for mail; `hosts` are those to which it may go.
 pub(crate) fn effect(domain: &str, held: &HeldPolicy, hosts: &str) -> String {
-    match held.policy().mode() {
+    match held.mode() {
         Mode::Enforce => format!("Mail to {domain} goes only to {hosts}, over verified TLS."),
         Mode::Testing => format!(
             "The mode is testing: mail to {domain} is delivered as if there were no policy, and \
@@ -104,9 +104,9 @@ pub(crate) fn effect(domain: &str, held: &HeldPolicy, hosts: &str) -> String {
 }
 
 /// The whole decision where nothing is known of the MX hosts.
-pub(crate) fn decision(outcome: &Outcome, was_asked: bool) -> String {
+pub(crate) fn decision(outcome: &Outcome, was_asked: bool, now: UnixTime) -> String {
     let standing = if was_asked {
-        standing(outcome)
+        standing(outcome, now)
     } else {
         "Nothing is due: what DNS last said is still within its time.".to_owned()
     };
@@ -123,7 +123,9 @@ pub(crate) fn decision(outcome: &Outcome, was_asked: bool) -> String {
 pub(crate) fn until(held: &HeldPolicy, now: UnixTime) -> String {
     match held.expires_in(now).as_secs() {
         0 => "for this delivery only".to_owned(),
-        left => format!("for {} more, until {}", text::span(left), text::date(held.expires_at())),
+        left => {
+            format!("for {} more, until {}", text::span(left), text::date(held.expires_at(now)))
+        }
     }
 }
 

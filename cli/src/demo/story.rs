@@ -59,7 +59,7 @@ pub(super) async fn tell(step: &'static Step, world: &World) -> Told {
 impl Told {
     /// The decision in words.
     pub(super) fn decision(&self) -> String {
-        words::decision(&self.outcome, self.asked != Asked::default())
+        words::decision(&self.outcome, self.asked != Asked::default(), self.now)
     }
 }
 

@@ -11,7 +11,7 @@ use super::{cache, entries, human, refusal, states, three};
 fn ok_a_store_in_redis_is_listed_shown_and_purged() {
     let Some(server) = Server::start() else { return };
     let store = Redis::open(&server.url()).expect("a URL").with_prefix("own:");
-    assert_eq!(store.merge_all(&three(), Urgency::Durable), Ok(()));
+    assert_eq!(store.merge_all(&three(), Urgency::Durable).map(drop), Ok(()));
     let own = || {
         let mut command = cache(&server.url());
         command.args(["--prefix", "own:", "--format", "json"]);
@@ -43,7 +43,7 @@ fn ok_a_policy_in_redis_is_fetched_again() {
     let world = World::new();
     world.lab.domain("held.example").id("2").mode("testing").publish();
     let store = Redis::open(&server.url()).expect("a URL");
-    assert_eq!(store.merge_all(&three(), Urgency::Durable), Ok(()));
+    assert_eq!(store.merge_all(&three(), Urgency::Durable).map(drop), Ok(()));
     // The command line of a check keeps what it learns there as well.
     world.lab.domain("new.example").mode("enforce").publish();
     assert_eq!(world.json(&["--store", &server.url(), "new.example"]).0, 0);

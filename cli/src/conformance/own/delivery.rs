@@ -1,9 +1,13 @@
 //! Deliveries under a policy, and the bounce gate.
 
 use mta_sts::delivery::{
-    Attempt, Candidate, Conclusion, Dane, Delivery, Mx, Requirements, Verdict as Judged,
+    Candidate, Conclusion, Dane, DaneFault, Delivery, Failure, Mx, Requirements, Session,
+    SessionCount, Verdict as Judged,
 };
-use mta_sts::{CertificateFault, DnsName, Held, Lookup, MxVerified, Outcome, PolicyDomain};
+use mta_sts::{
+    CertificateFault, DaneVerified, DnsName, Held, Limits, MxVerified, Outcome, PolicyDomain,
+    TlsFailure,
+};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -107,8 +111,10 @@ pub(super) fn delivery(input: &Delivered) -> Verdict {
     let mut delivered_to = None;
     for host in &input.candidates {
         let verdict = host.judge(&mut delivery, || contacted.push(host.name.as_str()))?;
-        let result = verdict.failure().and_then(mta_sts::delivery::Failure::result_type);
-        reports.extend(result.map(mta_sts::ResultType::as_str));
+        // The sessions that a report counts as failed.
+        let counted =
+            verdict.failure().filter(|_| verdict.result().count() == SessionCount::Failed);
+        reports.extend(counted.and_then(Failure::result_type).map(mta_sts::ResultType::as_str));
         if !verdict.is_refused() {
             delivered_to = Some(&host.name);
             break;
@@ -130,7 +136,8 @@ pub(super) fn delivery(input: &Delivered) -> Verdict {
 pub(super) fn bounce(input: &Bounce) -> Verdict {
     let outcome = outcome(&parse_domain(&input.domain)?, Some(&input.policy), &input.id)?;
     let Some(Answers { dns, https }) = &input.recheck else {
-        return Ok(json!({"may_bounce": outcome.bounce_token().is_some()}));
+        // Without a recheck there is no gate to ask.
+        return Ok(json!({"may_bounce": false}));
     };
     let mut delivery = Delivery::new(&outcome, Requirements::default());
     if let Candidate::Connect(_) = delivery.candidate(&Mx::parse("mx.elsewhere.example")) {
@@ -139,9 +146,10 @@ pub(super) fn bounce(input: &Bounce) -> Verdict {
     let Conclusion::Retry(retry) = delivery.conclude() else {
         return Err("the policy refused the only candidate, and is not to be asked for".to_owned());
     };
-    let lookup = retry.recheck(Held::Entry(outcome.into_entry()));
-    let run = lookup::run(lookup, dns, https, at(432_000))?;
-    Ok(json!({"may_bounce": run.outcome.bounce_token().is_some()}))
+    let now = at(432_000);
+    let (query, gate) = retry.recheck(Held::Entry(outcome.into_entry()), Limits::default(), now);
+    let run = lookup::ask(query, dns, https, now)?;
+    Ok(json!({"may_bounce": gate.permit(&run.outcome, now).is_some()}))
 }
 
 /// A look-up that found this policy, or none.
@@ -154,7 +162,7 @@ pub(super) fn outcome(
         Some(text) => (announce(id), Https::policy(text.clone())),
         None => (Dns::Absent { absent: Absence::Nxdomain, ttl: 60 }, Https::default()),
     };
-    let run = lookup::run(Lookup::new(domain.clone()), &dns, &https, at(0))?;
+    let run = lookup::first(domain.clone(), &dns, &https, at(0))?;
     if policy.is_some() != run.outcome.policy().is_some() {
         return Err("the policy is none".to_owned());
     }
@@ -169,48 +177,53 @@ impl Host {
         contact: impl FnOnce(),
     ) -> Result<Judged, String> {
         let attempt = match delivery.candidate(&Mx::parse(&self.name)) {
-            Candidate::Skip(failure) => return Ok(Judged::Refuse(failure)),
+            Candidate::Skip(result) => return Ok(Judged::Refuse(result)),
             Candidate::Connect(attempt) => attempt,
         };
         contact();
         if self.connects == Some(false) {
-            return Ok(attempt.connection_failed(delivery));
+            return Ok(delivery.judge(attempt, Session::NotReached));
         }
-        let attempt = match self.tlsa {
-            None => attempt,
-            Some(Tlsa::Passed) => attempt.with_dane(Dane::Passed),
-            Some(Tlsa::Failed) => attempt.with_dane(Dane::Failed),
+        let host = attempt.host().cloned();
+        let dane = match (&self.tlsa, &host) {
+            (None, _) => Dane::NotKnown,
+            (Some(Tlsa::Passed), Some(host)) => Dane::Passed(DaneVerified::assertion(host)),
+            (Some(Tlsa::Passed), None) => return Err("DANE needs a host name".to_owned()),
+            (Some(Tlsa::Failed), _) => Dane::Failed(DaneFault::TlsaInvalid),
         };
-        match (&self.starttls, &self.tls) {
-            (Starttls::Missing, _) => Ok(attempt.no_starttls(delivery)),
-            (Starttls::RefusedForNow, _) => Ok(attempt.starttls_refused(454, delivery)),
-            (Starttls::RefusedForGood, _) => Ok(attempt.starttls_refused(554, delivery)),
-            (Starttls::Offered, Some(Tls::Fails)) => Ok(attempt.tls_failed(delivery)),
-            (Starttls::Offered, None) => self.certified(attempt, delivery),
-        }
+        let attempt = attempt.with_dane(dane);
+        let session = match (&self.starttls, &self.tls) {
+            (Starttls::Missing, _) => Session::NoStarttls,
+            (Starttls::RefusedForNow, _) => Session::StarttlsRefused(454),
+            (Starttls::RefusedForGood, _) => Session::StarttlsRefused(554),
+            (Starttls::Offered, Some(Tls::Fails)) => Session::TlsFailed(TlsFailure::Other),
+            (Starttls::Offered, None) => self.certificate.session(host.as_ref())?,
+        };
+        Ok(delivery.judge(attempt, session))
     }
+}
 
-    fn certified(&self, attempt: Attempt, delivery: &mut Delivery) -> Result<Judged, String> {
-        let fault = match &self.certificate {
-            Certificate::Word(CertificateWord::Valid) => None,
-            Certificate::Word(CertificateWord::Expired) => Some(CertificateFault::Expired),
-            Certificate::Word(CertificateWord::OtherName) => Some(CertificateFault::WrongName),
-            Certificate::Word(CertificateWord::Revoked) => Some(CertificateFault::Revoked),
-            Certificate::Word(CertificateWord::Untrusted | CertificateWord::SelfSigned) => {
-                Some(CertificateFault::UntrustedIssuer)
+impl Certificate {
+    fn session(&self, host: Option<&DnsName>) -> Result<Session, String> {
+        let fault = match self {
+            Self::Word(CertificateWord::Valid) => {
+                // A certificate cannot be verified for a candidate without a name.
+                let verified = host.map(MxVerified::assertion);
+                return Ok(verified.map_or(Session::Unverified, Session::Verified));
             }
-            Certificate::Names { valid_for } => {
-                let name = valid_for.first().ok_or("`valid_for` names nobody")?;
+            Self::Word(CertificateWord::Expired) => CertificateFault::Expired,
+            Self::Word(CertificateWord::OtherName) => CertificateFault::WrongName,
+            Self::Word(CertificateWord::Revoked) => CertificateFault::Revoked,
+            Self::Word(CertificateWord::Untrusted | CertificateWord::SelfSigned) => {
+                CertificateFault::UntrustedIssuer
+            }
+            Self::Names { valid_for } => {
+                let name = valid_for.first().ok_or("`valid_for` has no name")?;
                 let name = DnsName::parse(name).map_err(|error| error.to_string())?;
                 // The machine itself compares the name.
-                return Ok(attempt.tls_verified(MxVerified::assertion(&name), delivery));
+                return Ok(Session::Verified(MxVerified::assertion(&name)));
             }
         };
-        Ok(match (fault, attempt.host().cloned()) {
-            (Some(fault), _) => attempt.certificate_failed(fault, delivery),
-            (None, Some(host)) => attempt.tls_verified(MxVerified::assertion(&host), delivery),
-            // Nobody can verify a certificate for what has no name.
-            (None, None) => attempt.tls_unverified(delivery),
-        })
+        Ok(Session::CertificateInvalid(fault))
     }
 }

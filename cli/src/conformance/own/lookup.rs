@@ -1,9 +1,9 @@
 //! Look-ups, driven by what a case says of DNS and of the Policy Host.
 
-use mta_sts::lookup::Head;
+use mta_sts::lookup::{AfterHead, AfterTxt, FetchPolicy, Head, QueryTxt, Start, Store};
 use mta_sts::{
     CertificateFault, DnsFailure, DnsFailureKind, FetchFailure, Held, Lookup, Outcome,
-    PolicyDomain, PolicyHostVerified, Problem, Recheck, Status, Step, UnixTime,
+    PolicyDomain, PolicyHostVerified, Problem, Recheck, Status, TlsFailure, UnixTime,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -124,10 +124,10 @@ pub(super) struct Run {
 }
 
 pub(super) fn http(input: &Https) -> Verdict {
-    let run = run(Lookup::new(parse_domain("kettle.example")?), &announce("one"), input, at(0))?;
+    let run = first(parse_domain("kettle.example")?, &announce("one"), input, at(0))?;
     let held = run.outcome.policy();
     Ok(match held {
-        Some(held) => json!({"verdict": "policy", "mode": held.policy().mode().as_str()}),
+        Some(held) => json!({"verdict": "policy", "mode": held.mode().as_str()}),
         None => json!({"verdict": "none"}),
     })
 }
@@ -139,15 +139,14 @@ pub(super) fn decision(input: &Decision) -> Verdict {
         Some(held) => {
             let fetched_at = UnixTime::from_secs(NOW.saturating_sub(held.age));
             let https = Https::policy(held.policy.clone());
-            let lookup = Lookup::new(domain.clone());
-            let earlier = run(lookup, &announce(&held.id), &https, fetched_at)?;
+            let earlier = first(domain.clone(), &announce(&held.id), &https, fetched_at)?;
             if earlier.outcome.status() != Status::Found {
                 return Err("the held policy is none".to_owned());
             }
             Held::Entry(earlier.outcome.into_entry())
         }
     };
-    let lookup = Lookup::new(domain).held(held).recheck(input.purpose.recheck());
+    let lookup = Lookup::new(domain, held).recheck(input.purpose.recheck());
     Ok(run(lookup, &input.dns, &input.https, at(0))?.verdict(at(0)))
 }
 
@@ -157,7 +156,7 @@ pub(super) fn flow(input: &Flow) -> Verdict {
     let mut verdicts = Vec::with_capacity(input.steps.len());
     for step in &input.steps {
         let now = at(step.at);
-        let lookup = Lookup::new(domain.clone()).held(held).recheck(step.purpose.recheck());
+        let lookup = Lookup::new(domain.clone(), held).recheck(step.purpose.recheck());
         let run = run(lookup, &step.dns, &step.https, now)?;
         verdicts.push(run.verdict(now));
         held = Held::Entry(run.outcome.into_entry());
@@ -206,9 +205,44 @@ impl Https {
             FetchWord::Timeout => FetchFailure::Timeout,
             FetchWord::ConnectionRefused => FetchFailure::ConnectionRefused,
             FetchWord::NoAddress => FetchFailure::NoAddress,
-            FetchWord::Tls => FetchFailure::Tls,
+            FetchWord::Tls => FetchFailure::Tls(TlsFailure::Other),
             FetchWord::NotHttp => FetchFailure::Http,
         }))
+    }
+
+    fn answer(&self, fetch: FetchPolicy, now: UnixTime) -> Result<Store, String> {
+        if let Some(failure) = self.failure() {
+            return Ok(fetch.failed(failure, now));
+        }
+        let name = match self.certificate {
+            CertificateWord::OtherName => "elsewhere.example",
+            _ => fetch.host(),
+        };
+        let verified = PolicyHostVerified::assertion(name);
+        let (content_type, content_encoding, status) = match &self.policy {
+            Some(_) => (Some(b"text/plain".to_vec()), None, 200),
+            None => (
+                self.header("content-type"),
+                self.header("content-encoding"),
+                self.status.ok_or("neither a failure, a policy nor a status")?,
+            ),
+        };
+        let head = Head {
+            status,
+            content_type: content_type.as_deref(),
+            content_encoding: content_encoding.as_deref(),
+        };
+        let mut body = match fetch.responded(verified, head, now) {
+            AfterHead::ReadBody(body) => body,
+            AfterHead::Store(store) => return Ok(store),
+        };
+        let octets = self.policy.as_ref().or(self.body.as_ref());
+        // Where the limit is passed the reply is the same.
+        let _ = body.chunk(octets.map(AsRef::as_ref).unwrap_or_default());
+        Ok(match self.complete {
+            Some(false) => body.failed(FetchFailure::Truncated, now),
+            _ => body.ended(now),
+        })
     }
 
     /// The values of all headers of this name, joined.
@@ -219,58 +253,38 @@ impl Https {
     }
 }
 
+/// Runs a look-up of which nothing is held.
+pub(super) fn first(
+    domain: PolicyDomain,
+    dns: &Dns,
+    https: &Https,
+    now: UnixTime,
+) -> Result<Run, String> {
+    run(Lookup::new(domain, Held::Nothing), dns, https, now)
+}
+
 /// Runs a look-up to its end, all of it at one time.
-pub(super) fn run(lookup: Lookup, dns: &Dns, https: &Https, now: UnixTime) -> Result<Run, String> {
-    let mut asked_https = false;
-    let mut step = lookup.start(now);
-    loop {
-        step = match step {
-            Step::QueryTxt(query) => match dns {
-                Dns::Records { records, ttl } => query.answered(records, *ttl, now),
-                Dns::Absent { absent: Absence::Nxdomain | Absence::Nodata, ttl } => {
-                    query.absent(*ttl, now)
-                }
-                Dns::Failure { failure } => query.failed(DnsFailure::new(failure.kind()), now),
-            },
-            Step::FetchPolicy(fetch) => {
-                asked_https = true;
-                if let Some(failure) = https.failure() {
-                    step = fetch.failed(failure, now);
-                    continue;
-                }
-                let name = match https.certificate {
-                    CertificateWord::OtherName => "elsewhere.example",
-                    _ => fetch.host(),
-                };
-                let verified = PolicyHostVerified::assertion(name);
-                let (content_type, content_encoding, status) = match &https.policy {
-                    Some(_) => (Some(b"text/plain".to_vec()), None, 200),
-                    None => (
-                        https.header("content-type"),
-                        https.header("content-encoding"),
-                        https.status.ok_or("neither a failure, a policy nor a status")?,
-                    ),
-                };
-                let head = Head {
-                    status,
-                    content_type: content_type.as_deref(),
-                    content_encoding: content_encoding.as_deref(),
-                };
-                fetch.responded(verified, head, now)
-            }
-            Step::ReadBody(mut body) => {
-                let octets = https.policy.as_ref().or(https.body.as_ref());
-                // Where it breaks off the reply is the same.
-                let _ = body.chunk(octets.map(AsRef::as_ref).unwrap_or_default());
-                match https.complete {
-                    Some(false) => body.failed(FetchFailure::Truncated, now),
-                    _ => body.ended(now),
-                }
-            }
-            Step::Store(store) => store.stored(),
-            Step::Done(outcome) => return Ok(Run { outcome, asked_https }),
-        };
+fn run(lookup: Lookup, dns: &Dns, https: &Https, now: UnixTime) -> Result<Run, String> {
+    match lookup.start(now) {
+        Start::QueryTxt(query) => ask(query, dns, https, now),
+        Start::Done(outcome) => Ok(Run { outcome, asked_https: false }),
     }
+}
+
+/// Runs a look-up from its question to DNS to its end.
+pub(super) fn ask(query: QueryTxt, dns: &Dns, https: &Https, now: UnixTime) -> Result<Run, String> {
+    let after = match dns {
+        Dns::Records { records, ttl } => query.answered(records, *ttl, now),
+        Dns::Absent { absent: Absence::Nxdomain | Absence::Nodata, ttl } => query.absent(*ttl, now),
+        Dns::Failure { failure } => query.failed(DnsFailure::new(failure.kind()), now),
+    };
+    let (store, asked_https) = match after {
+        AfterTxt::FetchPolicy(fetch) => (https.answer(fetch, now)?, true),
+        AfterTxt::Store(store) => (store, false),
+    };
+    // The store holds what the look-up began from, and no one else writes to it.
+    let merged = store.entry().clone();
+    Ok(Run { outcome: store.stored(merged), asked_https })
 }
 
 impl DnsWord {
@@ -294,7 +308,7 @@ impl Run {
         });
         let keeps = outcome.entry().policy(now).map(|held| {
             json!({
-                "mode": held.policy().mode().as_str(),
+                "mode": held.mode().as_str(),
                 "id": held.id().as_str(),
                 "expires_in": held.expires_in(now).as_secs(),
             })
@@ -302,7 +316,7 @@ impl Run {
         let reports = outcome.problem().filter(|_| outcome.is_reportable());
         json!({
             "status": outcome.status().as_str(),
-            "mode": outcome.policy().map(|held| held.policy().mode().as_str()),
+            "mode": outcome.policy().map(|held| held.mode().as_str()),
             "from": from,
             "asks_https": self.asked_https,
             "keeps": keeps,

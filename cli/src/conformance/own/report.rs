@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use mta_sts::UnixTime;
 use mta_sts::delivery::{Delivery, Requirements};
-use mta_sts::tlsrpt::{DateRange, FailureDetails, Report, ReportedPolicy, Tally};
+use mta_sts::tlsrpt::{DateRange, Report, Tallies};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -24,17 +24,14 @@ pub(super) struct Observed {
 
 pub(super) fn report(input: &Observed) -> Verdict {
     let outcome = outcome(&parse_domain(&input.domain)?, input.policy.as_ref(), "one")?;
-    let mut tally = Tally::new(ReportedPolicy::of_lookup(&outcome));
+    let mut tallies = Tallies::default();
     for session in &input.sessions {
         let mut delivery = Delivery::new(&outcome, Requirements::default());
         let verdict = session.judge(&mut delivery, || ())?;
-        match verdict.failure() {
-            None => tally.succeeded(),
-            Some(failure) => tally.failed(FailureDetails::of_delivery(failure)),
-        }
+        tallies.count(&outcome, verdict.result());
     }
     let day = DateRange::day(UnixTime::from_secs(input.day));
-    let report = Report::new("A sender", "tls@sender.example", "2027.1", day, [tally]);
+    let report = Report::new("A sender", "tls@sender.example", "2027.1", day, tallies);
     let report = report.map_err(|error| error.to_string())?;
     let mut report = serde_json::to_value(report).map_err(|error| error.to_string())?;
     let policies = report.get_mut("policies").and_then(Value::as_array_mut);
