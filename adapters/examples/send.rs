@@ -23,12 +23,12 @@ use mail_send::smtp::message::Message;
 use mta_sts_adapters::delivery::{
     Attempt, Candidate, Conclusion, Failure, Mx, Requirements, Session,
 };
-use mta_sts_adapters::tlsrpt::{DateRange, PolicyType, Report, Tallies};
 use mta_sts_adapters::tokio::MtaSts;
 use mta_sts_adapters::{
     Bounce, BounceToken, HickoryDns, Limits, MxTls, PolicyDomain, Roots, Status, TlsFailure,
 };
 use mta_sts_testkit::lab::{DnsAnswer, Lab, Rcode, RecordType};
+use mta_sts_tlsrpt::{DateRange, PolicyType, Report, Tallies};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
-use mta_sts::lint::{Diagnostic, Severity, Source};
+use mta_sts_lint::{Diagnostic, Severity, Source};
 use serde::Serialize;
 
 use crate::check::text::{harmless, is_hidden};
@@ -125,7 +125,8 @@ impl<'a> From<&'a Diagnostic> for Json<'a> {
 
 #[cfg(test)]
 mod tests {
-    use mta_sts::{Profile, lint};
+    use mta_sts::Profile;
+    use mta_sts_lint as lint;
 
     use super::*;
 

@@ -7,10 +7,11 @@ use std::time::SystemTime;
 
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan, civil};
-use mta_sts::publish::{
+use mta_sts::{MaxAge, Mode, PolicyDomain, Profile, UnixTime};
+use mta_sts_lint as lint;
+use mta_sts_lint::publish::{
     PolicyBuilder, PolicyText, PublishError, RemovalAction, RemovalStep, removal,
 };
-use mta_sts::{MaxAge, Mode, PolicyDomain, Profile, UnixTime, lint};
 use serde::Serialize;
 
 use crate::args::Format;

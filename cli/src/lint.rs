@@ -3,11 +3,11 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use mta_sts::lint::{self, Diagnostic, LiveMx, Severity, Source};
 use mta_sts::{
     DnsName, MAX_POLICY_OCTETS, MxPattern, Policy, PolicyError, PolicyId, PolicyRef, Profile,
     SelectionError,
 };
+use mta_sts_lint::{self as lint, Diagnostic, LiveMx, Severity, Source};
 use serde::Serialize;
 
 use crate::args::{self, Format};

@@ -3,9 +3,9 @@
 use std::cmp::Reverse;
 use std::fmt::Write;
 
-use mta_sts::lint::{self, Diagnostic, LiveMx, Severity, Source};
 use mta_sts::{Problem, Profile, SelectionError};
 use mta_sts_adapters::TxtAnswer;
+use mta_sts_lint::{self as lint, Diagnostic, LiveMx, Severity, Source};
 
 use super::Finding;
 use super::human::{BAD, DOUBTFUL, FAINT, styled};

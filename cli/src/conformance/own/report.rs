@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use mta_sts::UnixTime;
 use mta_sts::delivery::{Delivery, Requirements};
-use mta_sts::tlsrpt::{DateRange, Report, Tallies};
+use mta_sts_tlsrpt::{DateRange, Report, Tallies};
 use serde::Deserialize;
 use serde_json::{Value, json};
 

@@ -4,7 +4,8 @@ use std::error::Error;
 use std::net::IpAddr;
 
 use mta_sts::{DnsName, MxPattern, Policy, PolicyDomain, Profile, Record};
-use mta_sts::{policy_host_address, record, tlsrpt};
+use mta_sts::{policy_host_address, record};
+use mta_sts_tlsrpt as tlsrpt;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
