@@ -5,11 +5,13 @@
 //! stands before all of them, and the sender must neither deliver in clear text nor bounce before
 //! DNS said that the policy is still the one it knows.
 
-use mta_sts::delivery::{Attempt, Candidate, Conclusion, Delivery, Mx, Requirements, Verdict};
-use mta_sts::lookup::Head;
+use mta_sts::delivery::{
+    Attempt, Candidate, Conclusion, Delivery, Failure, Mx, Requirements, Retry, Session, Verdict,
+};
+use mta_sts::lookup::{AfterHead, AfterTxt, Head, QueryTxt, Start};
 use mta_sts::{
-    BounceToken, CertificateFault, DnsFailure, DnsFailureKind, DnsName, Held, Lookup, MxVerified,
-    Outcome, PolicyDomain, PolicyHostVerified, Step, UnixTime,
+    BounceToken, CertificateFault, DnsFailure, DnsFailureKind, DnsName, Entry, Held, Limits,
+    Lookup, MxVerified, Outcome, PolicyDomain, PolicyHostVerified, UnixTime,
 };
 
 /// What a host does when a mail comes.
@@ -26,7 +28,11 @@ enum Dns {
     Silent,
 }
 
-/// What became of the mail.
+/// A store of one domain.
+#[derive(Default)]
+struct Database(Option<Entry>);
+
+/// The end of a mail's way.
 #[derive(Debug, PartialEq, Eq)]
 enum Mail {
     Sent(DnsName),
@@ -38,8 +44,10 @@ pub(crate) fn main() -> Result<(), Box<dyn std::error::Error>> {
     let domain = PolicyDomain::parse("example.com")?;
     let monday = UnixTime::from_secs(1_800_000_000);
 
+    let mut database = Database::default();
+
     println!("Monday: first contact");
-    let outcome = look_up(Lookup::new(domain.clone()), &Dns::Id("1"), monday);
+    let outcome = look_up(&mut database, &domain, &Dns::Id("1"), monday);
     let hosts = [
         ("mx.attacker.example", Host::HasCertificate(Ok(()))),
         ("mx1.example.com", Host::Refuses),
@@ -50,8 +58,7 @@ pub(crate) fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     println!("Tuesday: an attacker stands before every host");
     let tuesday = monday.plus_secs(86_400);
-    let held = Held::Entry(outcome.into_entry());
-    let outcome = look_up(Lookup::new(domain).held(held), &Dns::Silent, tuesday);
+    let outcome = look_up(&mut database, &domain, &Dns::Silent, tuesday);
     println!("  DNS is silent; the policy is {}", outcome.status());
     let hosts = [
         ("mx.attacker.example", Host::HasCertificate(Ok(()))),
@@ -65,17 +72,17 @@ pub(crate) fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("Friday: the mail has been in the queue for too long");
     let friday = tuesday.plus_secs(3 * 86_400);
     let Conclusion::Retry(retry) = conclusion else { return Err("the policy refused it".into()) };
-    let entry = outcome.into_entry();
-    let gate = look_up(retry.recheck(Held::Entry(entry)), &Dns::Silent, friday);
-    println!("  DNS is silent: {}", permission(&gate));
-    assert_eq!(may_bounce(gate.bounce_token()), Mail::Queued);
+    let (token, _) = ask_to_bounce(&mut database, retry, &Dns::Silent, friday);
+    println!("  DNS is silent: {}", permission(token.as_ref()));
+    assert_eq!(may_bounce(token), Mail::Queued);
 
     println!("  one more try, and DNS answers");
-    let (_, conclusion) = deliver(&gate, &hosts);
+    let outcome = look_up(&mut database, &domain, &Dns::Silent, friday);
+    let (_, conclusion) = deliver(&outcome, &hosts);
     let Conclusion::Retry(retry) = conclusion else { return Err("the policy refused it".into()) };
-    let gate = look_up(retry.recheck(Held::Entry(gate.into_entry())), &Dns::Id("1"), friday);
-    println!("  the id is still the same: {}", permission(&gate));
-    assert_eq!(may_bounce(gate.bounce_token()), Mail::Bounced);
+    let (token, outcome) = ask_to_bounce(&mut database, retry, &Dns::Id("1"), friday);
+    println!("  the policy is {}: {}", outcome.status(), permission(token.as_ref()));
+    assert_eq!(may_bounce(token), Mail::Bounced);
     Ok(())
 }
 
@@ -85,14 +92,15 @@ fn deliver(outcome: &Outcome, hosts: &[(&str, Host)]) -> (Mail, Conclusion) {
     for (name, host) in hosts {
         let attempt = match delivery.candidate(&Mx::parse(name)) {
             Candidate::Connect(attempt) => attempt,
-            Candidate::Skip(failure) => {
-                println!("  {name}: skipped, {failure}");
+            Candidate::Skip(result) => {
+                println!("  {name}: skipped, {}", remark(result.failure()));
                 continue;
             }
         };
         let connected = attempt.host().cloned();
-        match talk(attempt, host, &mut delivery) {
-            Verdict::Refuse(failure) => println!("  {name}: {failure}"),
+        let session = talk(&attempt, host);
+        match delivery.judge(attempt, session) {
+            Verdict::Refuse(result) => println!("  {name}: {}", remark(result.failure())),
             Verdict::Deliver(_) => {
                 println!("  {name}: sent");
                 let host = connected.expect("a host that was matched has a name");
@@ -100,22 +108,26 @@ fn deliver(outcome: &Outcome, hosts: &[(&str, Host)]) -> (Mail, Conclusion) {
             }
         }
     }
-    println!("  nobody took it: it stays in the queue");
+    println!("  no host took it: it stays in the queue");
     (Mail::Queued, delivery.conclude())
 }
 
 /// The dialogue with one host, as far as TLS is concerned.
-fn talk(attempt: Attempt, host: &Host, delivery: &mut Delivery) -> Verdict {
+fn talk(attempt: &Attempt, host: &Host) -> Session {
     match host {
-        Host::Refuses => attempt.connection_failed(delivery),
-        Host::SpeaksNoTls => attempt.no_starttls(delivery),
-        Host::Rejects(code) => attempt.starttls_refused(*code, delivery),
-        Host::HasCertificate(Err(fault)) => attempt.certificate_failed(*fault, delivery),
-        Host::HasCertificate(Ok(())) => match attempt.host().map(MxVerified::assertion) {
-            Some(verified) => attempt.tls_verified(verified, delivery),
-            None => attempt.tls_unverified(delivery),
+        Host::Refuses => Session::NotReached,
+        Host::SpeaksNoTls => Session::NoStarttls,
+        Host::Rejects(code) => Session::StarttlsRefused(*code),
+        Host::HasCertificate(Err(fault)) => Session::CertificateInvalid(*fault),
+        Host::HasCertificate(Ok(())) => match attempt.host() {
+            Some(host) => Session::Verified(MxVerified::assertion(host)),
+            None => Session::Unverified,
         },
     }
+}
+
+fn remark(failure: Option<&Failure>) -> String {
+    failure.map_or_else(|| "as it should be".to_owned(), ToString::to_string)
 }
 
 /// A bounce takes the token: without one there is no way to write it.
@@ -123,36 +135,66 @@ fn may_bounce(token: Option<BounceToken>) -> Mail {
     token.map_or(Mail::Queued, |_| Mail::Bounced)
 }
 
-fn permission(gate: &Outcome) -> &'static str {
-    if gate.bounce_token().is_some() { "the mail may bounce" } else { "the mail stays" }
+fn permission(token: Option<&BounceToken>) -> &'static str {
+    if token.is_some() { "the mail may bounce" } else { "the mail stays" }
+}
+
+impl Database {
+    fn held(&self) -> Held {
+        self.0.clone().map_or(Held::Nothing, Held::Entry)
+    }
+
+    /// Merges the entry into what is stored, and returns the result.
+    fn merge(&mut self, entry: &Entry) -> Entry {
+        let stored = self.0.get_or_insert_with(|| entry.clone());
+        stored.merge(entry.clone()).expect("it is a store of one domain");
+        stored.clone()
+    }
+}
+
+fn look_up(database: &mut Database, domain: &PolicyDomain, dns: &Dns, now: UnixTime) -> Outcome {
+    match Lookup::new(domain.clone(), database.held()).start(now) {
+        Start::QueryTxt(query) => ask(database, query, dns, now),
+        Start::Done(outcome) => outcome,
+    }
+}
+
+/// DNS is asked again before mail that a policy refused may bounce (RFC 8461 §5).
+fn ask_to_bounce(
+    database: &mut Database,
+    retry: Retry,
+    dns: &Dns,
+    now: UnixTime,
+) -> (Option<BounceToken>, Outcome) {
+    let (query, gate) = retry.recheck(database.held(), Limits::default(), now);
+    let outcome = ask(database, query, dns, now);
+    (gate.permit(&outcome, now), outcome)
 }
 
 /// A look-up in a world of one record and one policy.
-fn look_up(lookup: Lookup, dns: &Dns, now: UnixTime) -> Outcome {
+fn ask(database: &mut Database, query: QueryTxt, dns: &Dns, now: UnixTime) -> Outcome {
     const POLICY: &[u8] =
         b"version: STSv1\r\nmode: enforce\r\nmx: *.example.com\r\nmax_age: 1209600\r\n";
-    let mut step = lookup.start(now);
-    loop {
-        step = match step {
-            Step::QueryTxt(query) => match dns {
-                Dns::Id(id) => query.answered([[format!("v=STSv1; id={id};")]], 3_600, now),
-                Dns::Silent => query.failed(DnsFailure::new(DnsFailureKind::Timeout), now),
-            },
-            Step::FetchPolicy(fetch) => {
-                let verified = PolicyHostVerified::assertion(fetch.host());
-                let content_type = Some(&b"text/plain"[..]);
-                fetch.responded(
-                    verified,
-                    Head { status: 200, content_type, content_encoding: None },
-                    now,
-                )
+    let after = match dns {
+        Dns::Id(id) => query.answered([[format!("v=STSv1; id={id};")]], 3_600, now),
+        Dns::Silent => query.failed(DnsFailure::new(DnsFailureKind::Timeout), now),
+    };
+    let store = match after {
+        AfterTxt::Store(store) => store,
+        AfterTxt::FetchPolicy(fetch) => {
+            let verified = PolicyHostVerified::assertion(fetch.host());
+            let content_type = Some(&b"text/plain"[..]);
+            let head = Head { status: 200, content_type, content_encoding: None };
+            match fetch.responded(verified, head, now) {
+                AfterHead::Store(store) => store,
+                AfterHead::ReadBody(mut body) => {
+                    // Past the limit the reply is the same.
+                    let _ = body.chunk(POLICY);
+                    body.ended(now)
+                }
             }
-            Step::ReadBody(mut body) => {
-                let _ = body.chunk(POLICY);
-                body.ended(now)
-            }
-            Step::Store(store) => store.stored(),
-            Step::Done(outcome) => return outcome,
         }
-    }
+    };
+    let merged = database.merge(store.entry());
+    store.stored(merged)
 }

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use mta_sts::lookup::Head;
 use mta_sts::{
-    DnsFailure, DnsFailureKind, FetchFailure, Lookup, Outcome, PolicyDomain, PolicyHostVerified,
-    Status, Step, UnixTime,
+    DnsFailure, DnsFailureKind, FetchFailure, Held, Lookup, Outcome, PolicyDomain,
+    PolicyHostVerified, Status, Step, UnixTime,
 };
 
 /// What the network tells the loop.
@@ -62,7 +62,8 @@ pub(crate) fn main() {
     for (question, name) in (0..).zip(["example.com", "example.net", "example.org", "example.edu"])
     {
         let domain = PolicyDomain::parse(name).expect("a domain name");
-        go_on(Lookup::new(domain).start(now), question, &mut network, &mut waiting, &mut done);
+        let started = Lookup::new(domain, Held::Nothing).start(now);
+        go_on(started.into(), question, &mut network, &mut waiting, &mut done);
     }
     while let Some(event) = network.events.pop_front() {
         let question = match event {
@@ -93,32 +94,29 @@ pub(crate) fn main() {
 fn handle(step: Step, event: &Event, now: UnixTime) -> Step {
     match (step, event) {
         (Step::QueryTxt(query), Event::Txt { id: Some(id), .. }) => {
-            query.answered([[format!("v=STSv1; id={id};")]], 300, now)
+            query.answered([[format!("v=STSv1; id={id};")]], 300, now).into()
         }
-        (Step::QueryTxt(query), Event::Txt { id: None, .. }) => query.absent(300, now),
+        (Step::QueryTxt(query), Event::Txt { id: None, .. }) => query.absent(300, now).into(),
         (Step::QueryTxt(query), Event::Timeout { .. }) => {
-            query.failed(DnsFailure::new(DnsFailureKind::Timeout), now)
+            query.failed(DnsFailure::new(DnsFailureKind::Timeout), now).into()
         }
         (Step::FetchPolicy(fetch), Event::Head { status, .. }) => {
             let verified = PolicyHostVerified::assertion(fetch.host());
             let content_type = Some(&b"text/plain"[..]);
-            fetch.responded(
-                verified,
-                Head { status: *status, content_type, content_encoding: None },
-                now,
-            )
+            let head = Head { status: *status, content_type, content_encoding: None };
+            fetch.responded(verified, head, now).into()
         }
         (Step::FetchPolicy(fetch), Event::Timeout { .. }) => {
-            fetch.failed(FetchFailure::Timeout, now)
+            fetch.failed(FetchFailure::Timeout, now).into()
         }
         (Step::ReadBody(mut body), Event::Body { bytes, .. }) => {
             if body.chunk(bytes).is_break() {
-                body.ended(now)
+                body.ended(now).into()
             } else {
-                Step::ReadBody(body)
+                body.into()
             }
         }
-        (Step::ReadBody(body), Event::End { .. }) => body.ended(now),
+        (Step::ReadBody(body), Event::End { .. }) => body.ended(now).into(),
         (step, _) => step,
     }
 }
@@ -133,8 +131,11 @@ fn go_on(
 ) {
     loop {
         match step {
-            // A store would write here; this one forgets.
-            Step::Store(store) => step = store.stored(),
+            // A store would merge the entry here and return the result; this one forgets.
+            Step::Store(store) => {
+                let merged = store.entry().clone();
+                step = store.stored(merged).into();
+            }
             Step::Done(outcome) => return done.push(outcome),
             other => {
                 match &other {

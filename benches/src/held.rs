@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::hint::black_box;
 
-use mta_sts::{Entry, Held, Lookup, Step};
+use mta_sts::lookup::Start;
+use mta_sts::{Entry, Held, Lookup};
 use serde::{Deserialize, Serialize};
 
 use crate::Anything;
@@ -21,7 +22,7 @@ pub(crate) fn readings() -> Result<Vec<Reading>, Anything> {
         2.0,
         || {
             let decision = black_box(&held).decide(black_box(&name), now)?;
-            Some((decision.status(), decision.policy()?.policy().mode()))
+            Some((decision.status(), decision.policy()?.mode()))
         },
         "map look-up",
         look_up,
@@ -31,8 +32,8 @@ pub(crate) fn readings() -> Result<Vec<Reading>, Anything> {
         5.0,
         || {
             let held = Held::Entry(black_box(&held).clone());
-            let step = Lookup::new(black_box(&name).clone()).held(held).start(now);
-            matches!(step, Step::Done(outcome) if outcome.policy().is_some())
+            let started = Lookup::new(black_box(&name).clone(), held).start(now);
+            matches!(started, Start::Done(outcome) if outcome.policy().is_some())
         },
         "map look-up",
         look_up,

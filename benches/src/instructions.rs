@@ -63,8 +63,8 @@ pub(crate) fn repeat(work: &str, times: &str) -> Result<(), Anything> {
         }
         "held decision (a whole Lookup)" => {
             let held = Held::Entry(black_box(&entry).clone());
-            let step = Lookup::new(black_box(&name).clone()).held(held).start(now);
-            matches!(step, mta_sts::Step::Done(_))
+            let started = Lookup::new(black_box(&name).clone(), held).start(now);
+            matches!(started, mta_sts::lookup::Start::Done(_))
         }
         "entry to bytes" => !black_box(&entry).to_bytes().is_empty(),
         "entry from bytes" => Entry::from_bytes(&name, black_box(&bytes)).is_ok(),

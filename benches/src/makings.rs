@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use mta_sts::lookup::Head;
-use mta_sts::{Entry, Lookup, Outcome, PolicyDomain, PolicyHostVerified, Recheck, Step, UnixTime};
+use mta_sts::lookup::{AfterHead, AfterTxt, Head, Start};
+use mta_sts::{Entry, Held, Lookup, Outcome, PolicyDomain, PolicyHostVerified, Recheck, UnixTime};
 
 pub(crate) const NOW: UnixTime = UnixTime::from_secs(1_800_000_000);
 
@@ -52,17 +52,20 @@ pub(crate) fn refreshed(domain: &PolicyDomain, now: UnixTime) -> Outcome {
 }
 
 fn found(domain: &PolicyDomain, recheck: Recheck, now: UnixTime) -> Outcome {
-    let lookup = Lookup::new(domain.clone()).recheck(recheck);
-    let Step::QueryTxt(query) = lookup.start(now) else { panic!("no question") };
-    let Step::FetchPolicy(fetch) = query.answered([["v=STSv1; id=20260101T000000"]], 86_400, now)
+    let lookup = Lookup::new(domain.clone(), Held::Nothing).recheck(recheck);
+    let Start::QueryTxt(query) = lookup.start(now) else { panic!("no question") };
+    let AfterTxt::FetchPolicy(fetch) =
+        query.answered([["v=STSv1; id=20260101T000000"]], 86_400, now)
     else {
         panic!("no fetch")
     };
     let verified = PolicyHostVerified::assertion(fetch.host());
     let ok = Head { status: 200, content_type: Some(b"text/plain"), content_encoding: None };
-    let Step::ReadBody(mut body) = fetch.responded(verified, ok, now) else { panic!("no body") };
+    let AfterHead::ReadBody(mut body) = fetch.responded(verified, ok, now) else {
+        panic!("no body")
+    };
     assert!(body.chunk(policy_of(domain).as_bytes()).is_continue());
-    let Step::Store(state) = body.ended(now) else { panic!("nothing to store") };
-    let Step::Done(outcome) = state.stored() else { panic!("not done") };
-    outcome
+    let state = body.ended(now);
+    let merged = state.entry().clone();
+    state.stored(merged)
 }
