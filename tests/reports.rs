@@ -1,11 +1,9 @@
 //! What of a lookup is reported (RFC 8461 §6), and what is told to administrators (§3.3).
 
-use mta_sts::delivery::{Candidate, Delivery, Demand, Mx, Requirements};
 use mta_sts::lookup::{AfterHead, AfterTxt, Head, Start};
 use mta_sts::{
-    DnsFailure, DnsFailureKind, Entry, ExtendedDnsError, FailureDetails, FetchFailure, Held,
-    Limits, Lookup, Outcome, PolicyDomain, PolicyHostVerified, Problem, Profile, Recheck,
-    ResultType, Status, Step, UnixTime,
+    DnsFailure, DnsFailureKind, Entry, ExtendedDnsError, FetchFailure, Held, Limits, Lookup,
+    Outcome, PolicyDomain, PolicyHostVerified, Problem, Profile, Recheck, Status, Step, UnixTime,
 };
 use mta_sts_testkit::script::{HttpsAnswer, TxtAnswer, policy_text, run};
 

@@ -13,6 +13,7 @@ mod writer;
 use std::fmt;
 use std::sync::Arc;
 use std::thread;
+use std::time::Instant;
 
 use mta_sts::delivery::{Delivery, Mx, Requirements, Retry};
 use mta_sts::{DnsFailure, Held, Limits, Lookup, Outcome, PolicyDomain, Recheck, UnixTime};
@@ -143,8 +144,9 @@ impl MtaSts {
     ///
     /// Each gate asks a question of its own, later than the refusal. It begins when the lookup of
     /// the domain that is in progress has ended, and gates of one domain ask one after the other,
-    /// so that no two lookups fetch at the same time. It reads the store, and the answer speaks of
-    /// what the store holds after it, the writes of other processes included.
+    /// so that no two lookups fetch at the same time. Gates that wait while DNS is silent to another
+    /// of them are deferred together. A gate reads the store, and its answer speaks of what the
+    /// store holds after it, the writes of other processes included.
     ///
     /// ```no_run
     /// use mta_sts_adapters::Bounce;
@@ -160,12 +162,19 @@ impl MtaSts {
     /// ```
     pub fn gate(&self, retry: Retry) -> Bounce {
         let domain = retry.domain().clone();
+        let (silence, arrived) = (self.exclusion.silence(&domain), Instant::now());
         let _next = self.exclusion.queue(&domain);
+        if let Some(outcome) = silence.since(arrived) {
+            self.driver.keeper.metrics.answered(&outcome);
+            return Bounce::new(None, outcome);
+        }
         let _permit = self.turns.take();
         let _exclusive = self.exclusion.lookup(&domain);
         let held = self.driver.read(&domain);
+        let asked_at = Instant::now();
         let (query, gate) = retry.recheck(held, self.limits, self.now());
         let outcome = self.driver.ask(&domain, query, Writes::Through);
+        silence.note(asked_at, &outcome);
         self.writer.wake(&self.driver.keeper);
         self.driver.keeper.metrics.answered(&outcome);
         Bounce::new(gate.permit(&outcome, self.now()), outcome)

@@ -159,6 +159,8 @@ mod mx_tls;
 mod observe;
 #[cfg(feature = "redis")]
 mod redis;
+#[cfg(any(feature = "blocking", feature = "tokio"))]
+mod silence;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod store;

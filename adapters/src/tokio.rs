@@ -11,6 +11,7 @@ mod writer;
 use std::fmt;
 use std::panic::resume_unwind;
 use std::sync::Arc;
+use std::time::Instant;
 
 use mta_sts::delivery::{Delivery, Mx, Requirements, Retry};
 use mta_sts::{
@@ -154,8 +155,9 @@ impl MtaSts {
     ///
     /// Each gate asks a question of its own, later than the refusal. It begins when the lookup of
     /// the domain that is in progress has ended, and gates of one domain ask one after the other,
-    /// so that no two lookups fetch at the same time. It reads the store, and the answer speaks of
-    /// what the store holds after it, the writes of other processes included.
+    /// so that no two lookups fetch at the same time. Gates that wait while DNS is silent to another
+    /// of them are deferred together. A gate reads the store, and its answer speaks of what the
+    /// store holds after it, the writes of other processes included.
     ///
     /// ```no_run
     /// use mta_sts_adapters::Bounce;
@@ -171,14 +173,22 @@ impl MtaSts {
     /// ```
     pub async fn gate(&self, retry: Retry) -> Bounce {
         let domain = retry.domain().clone();
-        let permits = (self.exclusion.queue(&domain).await, self.permit().await);
+        let (silence, arrived) = (self.exclusion.silence(&domain), Instant::now());
+        let next = self.exclusion.queue(&domain).await;
+        if let Some(outcome) = silence.since(arrived) {
+            self.driver.keeper.metrics.answered(&outcome);
+            return Bounce::new(None, outcome);
+        }
+        let permits = (next, self.permit().await);
         let (client, asked) = (self.clone(), domain.clone());
         let gated = detached(async move {
             let _permits = permits;
             let _exclusive = client.exclusion.lookup(&asked).await;
             let held = client.driver.read(&asked).await;
+            let asked_at = Instant::now();
             let (query, gate) = retry.recheck(held, client.limits, client.now());
             let outcome = client.driver.ask(&asked, query, Writes::Through).await;
+            silence.note(asked_at, &outcome);
             client.writer.wake(&client.driver.keeper);
             (gate.permit(&outcome, client.now()), outcome)
         });

@@ -6,6 +6,7 @@ use mta_sts::PolicyDomain;
 
 use super::turns::{Turn, Turns};
 use crate::in_use::InUse;
+use crate::silence::Silence;
 
 /// The order of the lookups of each domain.
 ///
@@ -18,12 +19,18 @@ pub(super) struct Exclusion {
     /// for all domains, however many they are.
     queues: InUse<PolicyDomain, Turns>,
     lookups: InUse<PolicyDomain, Turns>,
+    silences: InUse<PolicyDomain, Silence>,
 }
 
 impl Exclusion {
     /// Waits for the place at the head of the domain's queue.
     pub(super) fn queue(&self, domain: &PolicyDomain) -> Turn {
         one(&self.queues, domain).take()
+    }
+
+    /// Returns the silence that the gates of the domain share while they wait.
+    pub(super) fn silence(&self, domain: &PolicyDomain) -> Arc<Silence> {
+        self.silences.of(domain, Silence::default)
     }
 
     /// Waits for the exclusive right to look up the domain.

@@ -6,6 +6,7 @@ use mta_sts::PolicyDomain;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::in_use::InUse;
+use crate::silence::Silence;
 
 /// A permit; `None` only if its semaphore was closed, which does not happen.
 pub(super) type Permit = Option<OwnedSemaphorePermit>;
@@ -21,12 +22,18 @@ pub(super) struct Exclusion {
     /// for all domains, however many they are.
     queues: InUse<PolicyDomain, Semaphore>,
     lookups: InUse<PolicyDomain, Semaphore>,
+    silences: InUse<PolicyDomain, Silence>,
 }
 
 impl Exclusion {
     /// Waits for the place at the head of the domain's queue.
     pub(super) async fn queue(&self, domain: &PolicyDomain) -> Permit {
         one(&self.queues, domain).acquire_owned().await.ok()
+    }
+
+    /// Returns the silence that the gates of the domain share while they wait.
+    pub(super) fn silence(&self, domain: &PolicyDomain) -> Arc<Silence> {
+        self.silences.of(domain, Silence::default)
     }
 
     /// Waits for the exclusive right to look up the domain.

@@ -16,6 +16,7 @@ for_both![
     ok_mail_that_a_policy_refused_bounces_only_after_dns_was_asked_again,
     gate_waits_for_the_lookup_in_progress,
     gates_of_one_domain_ask_each_for_itself,
+    gates_that_wait_while_dns_is_silent_are_deferred_together,
     impatient_delivery_does_not_wait_for_another_lookup,
 ];
 
@@ -118,6 +119,36 @@ fn gates_of_one_domain_ask_each_for_itself<D: Driver + Sync>() {
         }
     });
     assert_eq!(txt_queries(&lab, "a.example"), asked + 5);
+}
+
+fn gates_that_wait_while_dns_is_silent_are_deferred_together<D: Driver + Sync>() {
+    let lab = lab(["a.example"]);
+    let client = D::build(D::builder(&lab));
+    let retries: Vec<_> = (0..20).map(|_| refused(&client)).collect();
+    let silence = Gate::closed();
+    let answer = DnsAnswer::rcode(Rcode::SERVFAIL).held_by(&silence);
+    lab.dns().set(&record("a.example"), RecordType::Txt, answer);
+    let asked = txt_queries(&lab, "a.example");
+    thread::scope(|scope| {
+        let gates: Vec<_> =
+            retries.into_iter().map(|retry| scope.spawn(|| client.gate(retry))).collect();
+        assert!(lab.dns().queries().wait_for_blocking(asked + 1, LIMIT));
+        thread::sleep(A_WHILE);
+        silence.open();
+        for gate in gates {
+            match gate.join().expect("no panic") {
+                Bounce::Deferred(outcome) => assert_eq!(outcome.status(), Status::Held),
+                Bounce::Permitted(_) => panic!("silence permits nothing"),
+            }
+        }
+    });
+    // The first, and the first that came after it had asked; DNS is asked a few times by each.
+    let metrics = client.metrics();
+    let failed = metrics.txt_queries.iter().find(|count| count.label == "failed");
+    assert!(failed.is_some_and(|count| (1..=2).contains(&count.count)), "{failed:?}");
+    // Once DNS answers, the next gate asks for itself.
+    lab.dns().set(&record("a.example"), RecordType::Txt, DnsAnswer::txt(["v=STSv1; id=1;"], 60));
+    assert!(client.gate(refused(&client)).permitted().is_some());
 }
 
 fn impatient_delivery_does_not_wait_for_another_lookup<D: Driver + Sync>() {
