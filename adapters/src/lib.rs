@@ -92,7 +92,7 @@ client.flush()?;
 //! | a store in memory | [`Memory`] | | |
 //! | a store in one file | `Sqlite` | `sqlite` | `rusqlite` with its own `SQLite` |
 //! | a store for many machines | `Redis` | `redis`; `redis-tls` for TLS to it | `redis`; `rustls` with `ring` |
-//! | TLS to MX hosts | `MxTls` | that of a client | |
+//! | TLS to MX hosts | `MxTls`, `HandshakeFailure` | that of a client | |
 //! | counters | `Snapshot`, `Exporter` | `prometheus` for the text | `prometheus-client` |
 //!
 //! A feature adds, and never changes what is decided.
