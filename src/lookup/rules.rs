@@ -11,7 +11,7 @@ use super::{
 use crate::entry::{Entry, HeldPolicy, Remembered};
 use crate::policy::{Mode, Policy};
 use crate::record::PolicyId;
-use crate::time::UnixTime;
+use crate::time::{CLOCK_TOLERANCE, UnixTime};
 
 /// The part that every state of a lookup carries.
 #[derive(Debug)]
@@ -183,8 +183,13 @@ pub(super) fn fetched(fetch: Box<Fetch>, policy: Policy, now: UnixTime) -> Store
     let new = HeldPolicy::new(policy, id, began_at.min(now));
     // A policy of `max_age` 0, or one that ran out while it was fetched.
     let is_for_this_delivery_only = new.is_expired(now);
+    // A longer fetch than the limits allow shows that the clock was set meanwhile. Then the age says
+    // nothing, and the held policy stays.
+    let longest = context.limits.fetch_timeout().as_secs().saturating_add(CLOCK_TOLERANCE);
+    let is_aged =
+        now.secs_since(new.fetched_at()) <= longest || new.policy().max_age().as_secs() == 0;
     let (transient, urgency) = if is_for_this_delivery_only {
-        let cleared = context.entry.stored_policy().is_some();
+        let cleared = is_aged && context.entry.stored_policy().is_some();
         if cleared {
             context.entry.clear(new.fetched_at());
         }
