@@ -45,8 +45,11 @@ impl Refused {
         // RFC 8461 §5: "MUST NOT permanently fail to deliver messages before checking, via DNS,
         // for the presence of an updated policy".
         let nothing_newer = match (outcome.status, outcome.asked) {
+            // The gate's own answer must name the id. After a merge the confirmation may come from
+            // the answer that another lookup got.
+            (Status::Confirmed, Asked::Id(id)) => same_generation && id == self.id,
             // RFC 8461 §3.1: several records, or a malformed one, announce nothing.
-            (Status::Confirmed, Asked::Id(_)) | (Status::Held, Asked::NoId) => same_generation,
+            (Status::Held, Asked::NoId) => same_generation,
             (Status::Found, Asked::Id(_)) => true,
             _ => false,
         };
