@@ -4,6 +4,7 @@
 mod body;
 mod delivery;
 mod entry;
+mod fleet;
 mod lint;
 mod lookup;
 mod mx;
@@ -16,6 +17,7 @@ mod tlsrpt_report;
 pub use body::body;
 pub use delivery::delivery;
 pub use entry::entry;
+pub use fleet::fleet;
 pub use lint::lint;
 pub use lookup::lookup;
 pub use mx::mx;
@@ -29,10 +31,11 @@ pub use tlsrpt_report::tlsrpt_report;
 pub type Body = fn(&[u8]);
 
 /// Every target by its name, which is also that of its corpus.
-pub const TARGETS: [(&str, Body); 11] = [
+pub const TARGETS: [(&str, Body); 12] = [
     ("body", body),
     ("delivery", delivery),
     ("entry", entry),
+    ("fleet", fleet),
     ("lint", lint),
     ("lookup", lookup),
     ("mx", mx),

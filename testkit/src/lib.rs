@@ -1,7 +1,8 @@
 //! What it takes to test an MTA-STS sender: a reference model written from the RFC, naive oracles
-//! for the parsers, readers of the vectors, the bodies of the fuzz targets, a world with an attacker in
-//! it, and (feature `lab`) loopback DNS and HTTPS servers with every fault.
+//! for the parsers, readers of the vectors, the bodies of the fuzz targets, a fleet of senders under
+//! attack, and (feature `lab`) loopback DNS and HTTPS servers with every fault.
 
+pub mod fleet;
 pub mod fuzz;
 #[cfg(feature = "lab")]
 pub mod lab;
@@ -10,4 +11,3 @@ pub mod oracle;
 pub mod pair;
 pub mod script;
 pub mod vectors;
-pub mod world;

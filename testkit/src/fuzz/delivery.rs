@@ -226,7 +226,7 @@ fn rules(u: &mut Unstructured<'_>) -> Result<Rules> {
         tls_required_no: u.ratio(1, 4)?,
         dane_suffices: u.ratio(1, 2)?,
         secure_mx: u.ratio(1, 4)?,
-        require: if u.ratio(1, 4)? { Some(u.arbitrary::<Require>()?).map(required) } else { None },
+        require: if u.ratio(1, 4)? { Some(required(u.arbitrary::<Require>()?)) } else { None },
     })
 }
 

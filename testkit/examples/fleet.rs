@@ -1,7 +1,7 @@
-//! The attack simulation at length:
+//! Random fleets under attack, at length:
 //!
 //! ```sh
-//! cargo run --release -p mta-sts-testkit --example attack -- --traces 1000000
+//! cargo run --release -p mta-sts-testkit --example fleet -- --traces 1000000
 //! ```
 //!
 //! `--seed N` begins with another trace, `--jobs N` runs so many at a time.
@@ -9,7 +9,7 @@
 use std::process::ExitCode;
 use std::time::Instant;
 
-use mta_sts_testkit::world::{Counts, Flaw, Found, search};
+use mta_sts_testkit::fleet::{Counts, Flaw, Found, search};
 
 fn main() -> ExitCode {
     let (mut traces, mut seed, mut jobs) = (1_000_000, 0, 2);
@@ -21,7 +21,7 @@ fn main() -> ExitCode {
             ("--seed", Some(number)) => seed = number,
             ("--jobs", Some(number @ 1..=64)) => jobs = number,
             _ => {
-                eprintln!("usage: attack [--traces N] [--seed N] [--jobs N]");
+                eprintln!("usage: fleet [--traces N] [--seed N] [--jobs N]");
                 return ExitCode::from(64);
             }
         }
