@@ -16,9 +16,9 @@ use crate::error::MergeError;
 use crate::name::PolicyDomain;
 use crate::policy::{Mode, Policy};
 use crate::record::PolicyId;
-use crate::time::{DAY, HOUR, UnixTime, Wait};
+use crate::time::{CLOCK_TOLERANCE, DAY, HOUR, UnixTime, Wait};
 pub(crate) use notes::Remembered;
-use notes::{Budget, Failures, LastUsed, Latest, Memory, next_stamp};
+use notes::{Budget, Failures, LastUsed, Latest, MAX_STAMP, Memory, next_stamp};
 
 /// How long an expired policy stays in the store, never applied: a clock that ran ahead must not
 /// have erased it.
@@ -29,20 +29,38 @@ pub(crate) const GRACE_SECS: u64 = 30 * DAY;
 /// Its age counts from [`fetched_at`](Self::fetched_at), the moment at which the fetch was handed
 /// out, so it never counts too little. A fetch that lies ahead of the clock, by more than clocks
 /// may differ, was stamped by a clock that ran ahead: the age then counts from the first time at
-/// which an [`Entry`] was read and found so. Such a policy is honoured for one `max_age` from then.
+/// which an [`Entry`] was read and found so. Such a policy is honoured for one `max_age` from then,
+/// also if the clock reaches the time of the fetch before that is over.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeldPolicy {
     policy: Policy,
     id: PolicyId,
     fetched_at: UnixTime,
-    /// The first time at which the fetch was seen to lie ahead of the clock. Of use only as long as
-    /// it does: a clock that ran behind for a while must not have aged the policy.
-    seen_ahead_at: Option<UnixTime>,
+    /// What is known of its age while the fetch lies ahead of the clock.
+    counted: Option<CountedAge>,
+}
+
+/// The age of a policy as counted by clocks that its fetch lies ahead of.
+///
+/// Only the time from one reading of the entry to the next is counted, and only while the fetch lies
+/// ahead: so a clock that ran behind for a while has aged the policy by that while at most, which is
+/// the truth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct CountedAge {
+    secs: u64,
+    /// When the entry was read last.
+    at: UnixTime,
+}
+
+impl CountedAge {
+    fn at(self, now: UnixTime) -> u64 {
+        self.secs.saturating_add(now.secs_since(self.at)).min(MAX_STAMP)
+    }
 }
 
 impl HeldPolicy {
     pub(crate) const fn new(policy: Policy, id: PolicyId, fetched_at: UnixTime) -> Self {
-        Self { policy, id, fetched_at, seen_ahead_at: None }
+        Self { policy, id, fetched_at, counted: None }
     }
 
     /// The policy.
@@ -68,7 +86,7 @@ impl HeldPolicy {
     /// The time from which it must no longer be applied: `max_age` after its fetch, and only
     /// another fetch moves it (RFC 8461 §3.2).
     ///
-    /// It depends on `now` only if the fetch lies ahead of `now`: see [`HeldPolicy`].
+    /// It depends on `now` only if a clock that ran ahead stamped the fetch: see [`HeldPolicy`].
     pub fn expires_at(&self, now: UnixTime) -> UnixTime {
         self.lives_from(now).plus_secs(self.max_age())
     }
@@ -98,7 +116,11 @@ impl HeldPolicy {
     }
 
     fn age(&self, now: UnixTime) -> u64 {
-        now.secs_since(self.lives_from(now))
+        match self.counted {
+            Some(counted) if self.is_ahead(now) => counted.at(now),
+            Some(counted) => now.secs_since(self.fetched_at).max(counted.secs),
+            None => now.secs_since(self.fetched_at),
+        }
     }
 
     /// Returns `true` if a clock that ran ahead stamped the fetch.
@@ -107,22 +129,37 @@ impl HeldPolicy {
     }
 
     fn lives_from(&self, now: UnixTime) -> UnixTime {
-        if self.is_ahead(now) {
-            self.seen_ahead_at.map_or(now, |seen| seen.min(now))
-        } else {
-            self.fetched_at
-        }
+        let age = self.age(now);
+        let is_by_stamp = !self.is_ahead(now) && age == now.secs_since(self.fetched_at);
+        if is_by_stamp { self.fetched_at } else { now.minus_secs(age) }
     }
 
-    /// Notes a fetch that lies ahead of the clock. Returns `true` if that is news.
+    /// Counts the age of a policy whose fetch lies ahead of the clock. Returns `true` if that is
+    /// news.
     fn anchor(&mut self, now: UnixTime) -> bool {
-        let is_seen =
-            self.seen_ahead_at.is_some_and(|seen| Wait::until(seen, 0, now) != Wait::Astray);
-        let is_news = self.is_ahead(now) && !is_seen;
-        if is_news {
-            self.seen_ahead_at = Some(now);
+        let step = (self.max_age() / 8).min(HOUR);
+        let counted = match self.counted {
+            _ if !self.is_ahead(now) => return false,
+            None => CountedAge { secs: 0, at: now },
+            // The clock was set back again. The second more wins the merge with what is stored.
+            Some(counted) if Wait::until(counted.at, 0, now) == Wait::Astray => {
+                CountedAge { secs: counted.secs.saturating_add(1).min(MAX_STAMP), at: now }
+            }
+            Some(counted) if now.secs_since(counted.at) < step => return false,
+            Some(counted) => CountedAge { secs: counted.at(now), at: now },
+        };
+        self.counted = Some(counted);
+        true
+    }
+
+    /// Returns `true` if the fetch must be dated back, or the policy would be young again once the
+    /// clock reaches the time of its fetch.
+    fn is_stamp_wrong(&self, now: UnixTime) -> bool {
+        if self.is_ahead(now) {
+            return self.is_expired(now);
         }
-        is_news
+        let by_stamp = now.secs_since(self.fetched_at).saturating_add(CLOCK_TOLERANCE);
+        self.counted.is_some_and(|counted| counted.secs > by_stamp)
     }
 
     /// A total order of what is durable; what was fetched later is more, then what is stronger.
@@ -136,10 +173,9 @@ impl HeldPolicy {
             .then(a.profile().cmp(&b.profile()))
     }
 
-    /// Joins two notes on the same fetch.
-    fn merge_seen(&mut self, other: &Self) {
-        let seen = self.seen_ahead_at.into_iter().chain(other.seen_ahead_at);
-        self.seen_ahead_at = seen.min();
+    /// Joins what two have counted of the same fetch.
+    fn merge_counted(&mut self, other: &Self) {
+        self.counted = self.counted.max(other.counted);
     }
 
     /// Returns `true` if the other is the same fetch of the same policy.
@@ -233,11 +269,9 @@ impl Entry {
         let generation = next_stamp(self.generation, now);
         if let Some(held) = &mut self.held {
             is_news |= held.anchor(now);
-            // Its one `max_age` is over. It is dated back for good: otherwise it would be young
-            // again once the clock reaches the time of its fetch.
-            if held.is_ahead(now) && held.is_expired(now) {
+            if held.is_stamp_wrong(now) {
                 held.fetched_at = held.lives_from(now);
-                held.seen_ahead_at = None;
+                held.counted = None;
                 self.generation = generation;
                 is_news = true;
             }
@@ -287,7 +321,7 @@ impl Entry {
             }
             Ordering::Equal => {
                 if let (Some(ours), Some(theirs)) = (&mut self.held, &other.held) {
-                    ours.merge_seen(theirs);
+                    ours.merge_counted(theirs);
                 }
             }
             Ordering::Greater => {}

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use arbitrary::{Arbitrary, Result, Unstructured};
 
 use super::notes::{Budget, Failure, Failures, LastUsed, Latest, MAX_STAMP, Memory};
-use super::{Entry, HeldPolicy, Remembered};
+use super::{CountedAge, Entry, HeldPolicy, Remembered};
 use crate::name::PolicyDomain;
 
 /// A number of a logical clock, as the stored form has it.
@@ -15,6 +15,11 @@ fn stamp(u: &mut Unstructured<'_>) -> Result<u64> {
 
 fn latest(u: &mut Unstructured<'_>) -> Result<Latest> {
     Ok(Latest { restarts: stamp(u)?, at: u.arbitrary()? })
+}
+
+fn counted_age(u: &mut Unstructured<'_>) -> Result<Option<CountedAge>> {
+    let is_counted = u.arbitrary()?;
+    Ok(if is_counted { Some(CountedAge { secs: stamp(u)?, at: u.arbitrary()? }) } else { None })
 }
 
 impl Entry {
@@ -34,12 +39,13 @@ impl Entry {
         noted.merge(Failures::default());
         let held = if u.arbitrary()? {
             let held = HeldPolicy::new(u.arbitrary()?, u.arbitrary()?, u.arbitrary()?);
-            Some(HeldPolicy { seen_ahead_at: u.arbitrary()?, ..held })
+            Some(HeldPolicy { counted: counted_age(u)?, ..held })
         } else {
             None
         };
         let (generation, inserted_at) = (stamp(u)?, u.arbitrary()?);
-        let (budget, last_used) = (Budget(latest(u)?), LastUsed(latest(u)?));
+        let budget = Budget { debt: latest(u)?, seen_ahead_at: u.arbitrary()? };
+        let last_used = LastUsed(latest(u)?);
         let failures = noted;
         Ok(Self { domain, generation, held, memory, failures, budget, inserted_at, last_used })
     }

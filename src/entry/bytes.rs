@@ -10,7 +10,7 @@
 use alloc::vec::Vec;
 
 use super::notes::{Budget, Failure, Failures, LastUsed, Latest, MAX_STAMP, Memory, Remembered};
-use super::{Entry, HeldPolicy};
+use super::{CountedAge, Entry, HeldPolicy};
 use crate::error::EntryError;
 use crate::name::PolicyDomain;
 use crate::policy::{MaxAge, Mode, Policy, Profile, Span};
@@ -38,7 +38,8 @@ impl Entry {
         remembered(&mut out, self.memory.what);
         long(&mut out, self.memory.stamp);
         long(&mut out, self.memory.until.as_secs());
-        latest(&mut out, self.budget.0);
+        latest(&mut out, self.budget.debt);
+        optional(&mut out, self.budget.seen_ahead_at.map(UnixTime::as_secs));
         out.push(u8::try_from(self.failures.0.len()).unwrap_or(u8::MAX));
         for failure in &self.failures.0 {
             short(&mut out, failure.id.as_str());
@@ -55,12 +56,9 @@ impl Entry {
                 });
                 short(&mut out, held.id.as_str());
                 long(&mut out, held.fetched_at.as_secs());
-                match held.seen_ahead_at {
-                    None => out.push(0),
-                    Some(seen) => {
-                        out.push(1);
-                        long(&mut out, seen.as_secs());
-                    }
+                optional(&mut out, held.counted.map(|counted| counted.secs));
+                if let Some(counted) = held.counted {
+                    long(&mut out, counted.at.as_secs());
                 }
                 out.push(match held.policy.mode() {
                     Mode::None => 0,
@@ -151,6 +149,16 @@ fn number(out: &mut Vec<u8>, number: u32) {
     out.extend_from_slice(&number.to_be_bytes());
 }
 
+fn optional(out: &mut Vec<u8>, number: Option<u64>) {
+    match number {
+        None => out.push(0),
+        Some(number) => {
+            out.push(1);
+            long(out, number);
+        }
+    }
+}
+
 fn latest(out: &mut Vec<u8>, latest: Latest) {
     long(out, latest.restarts);
     long(out, latest.at.as_secs());
@@ -216,6 +224,21 @@ impl<'a> Reader<'a> {
         self.long().filter(|secs| *secs <= UnixTime::LATEST.as_secs()).map(UnixTime::from_secs)
     }
 
+    /// Whether what comes next is there.
+    fn is_some(&mut self) -> Option<bool> {
+        match self.byte()? {
+            0 => Some(false),
+            1 => Some(true),
+            _ => None,
+        }
+    }
+
+    fn budget(&mut self) -> Option<Budget> {
+        let debt = self.latest()?;
+        let seen_ahead_at = if self.is_some()? { Some(self.time()?) } else { None };
+        Some(Budget { debt, seen_ahead_at })
+    }
+
     fn latest(&mut self) -> Option<Latest> {
         Some(Latest { restarts: self.stamp()?, at: self.time()? })
     }
@@ -234,7 +257,7 @@ impl<'a> Reader<'a> {
         let inserted_at = self.time()?;
         let last_used = LastUsed(self.latest()?);
         let memory = self.memory()?;
-        let budget = Budget(self.latest()?);
+        let budget = self.budget()?;
         let failures = self.failures()?;
         let held = match self.byte()? {
             0 if self.0.is_empty() => None,
@@ -281,10 +304,10 @@ impl<'a> Reader<'a> {
         let mut rest = self;
         let id = rest.id()?;
         let fetched_at = rest.time()?;
-        let seen_ahead_at = match rest.byte()? {
-            0 => None,
-            1 => Some(rest.time()?),
-            _ => return None,
+        let counted = if rest.is_some()? {
+            Some(CountedAge { secs: rest.stamp()?, at: rest.time()? })
+        } else {
+            None
         };
         let mode = match rest.byte()? {
             0 => Mode::None,
@@ -303,7 +326,7 @@ impl<'a> Reader<'a> {
         });
         let text = core::str::from_utf8(rest.0).ok()?;
         let policy = Policy::restored(text, profile, mode, max_age, mx.collect())?;
-        (max_age.as_secs() == secs).then_some(HeldPolicy { policy, id, fetched_at, seen_ahead_at })
+        (max_age.as_secs() == secs).then_some(HeldPolicy { policy, id, fetched_at, counted })
     }
 }
 
@@ -409,10 +432,10 @@ mod tests {
         let written = concat!(
             "4d5441535453020b6578616d706c652e636f6d000000006b49d201000000006b49d20000000000",
             "00000000000000006b4ab30002000000006b49d202000000006b49d32e00000000000000000000",
-            "00006b49d32f01076661696c656430000000006b49d203000000006b49d32f0002083230323730",
-            "313135000000006b49d201000100015180000000010023000e76657273696f6e3a205354537631",
-            "0d0a6d6f64653a2074657374696e670d0a6d783a206d782e6578616d706c652e636f6d0d0a6d61",
-            "785f6167653a2038363430300d0abbdb7ad003e3217f",
+            "00006b49d32f0001076661696c656430000000006b49d203000000006b49d32f00020832303237",
+            "30313135000000006b49d201000100015180000000010023000e76657273696f6e3a2053545376",
+            "310d0a6d6f64653a2074657374696e670d0a6d783a206d782e6578616d706c652e636f6d0d0a6d",
+            "61785f6167653a2038363430300d0a9d52ef54a0b3afcb",
         );
         assert_eq!(hex, written);
     }

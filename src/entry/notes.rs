@@ -193,7 +193,11 @@ impl Latest {
 /// forged ids cannot make a sender hammer a Policy Host. It is the generic cell rate algorithm: the
 /// time at which the whole burst may be made again says it all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub(super) struct Budget(pub(super) Latest);
+pub(super) struct Budget {
+    pub(super) debt: Latest,
+    /// The first time at which the debt was seen to be larger than a debt can be.
+    pub(super) seen_ahead_at: Option<UnixTime>,
+}
 
 impl Budget {
     const INTERVAL: u64 = 300;
@@ -201,19 +205,33 @@ impl Budget {
     /// The time after which a spent budget is whole again.
     const WHOLE: u64 = Self::INTERVAL * Self::BURST;
 
-    fn wait(self, now: UnixTime) -> Wait {
-        Wait::until(self.0.at, Self::WHOLE, now)
-    }
-
     pub(super) fn is_full(self, now: UnixTime) -> bool {
-        self.wait(now) == Wait::Over
+        match Wait::until(self.debt.at, Self::WHOLE, now) {
+            Wait::Over => true,
+            Wait::Pending => false,
+            Wait::Astray => now >= self.whole_at(now),
+        }
     }
 
-    /// Puts a budget that a wrong clock stamped at its largest debt: all of it is spent now. A
-    /// clock that is set back therefore costs a wait, and can never be used for another burst.
+    /// When a debt that a wrong clock stamped is paid: as long after it was seen as the largest debt
+    /// takes. A clock that is set back therefore costs a wait, and never gives another burst.
+    fn whole_at(self, now: UnixTime) -> UnixTime {
+        self.seen_ahead_at.map_or(now, |seen| seen.min(now)).plus_secs(Self::WHOLE)
+    }
+
+    /// Notes a debt that a wrong clock stamped, and forgets it once it is paid.
+    ///
+    /// Until then it stands as it is. This clock may be the one that is behind, and a debt that it
+    /// lowers would be a budget for all the others. As long as they spend, it waits.
     pub(super) fn anchor(&mut self, now: UnixTime) {
-        if self.wait(now) == Wait::Astray {
-            self.0.restart(now.plus_secs(Self::WHOLE));
+        if Wait::until(self.debt.at, Self::WHOLE, now) != Wait::Astray {
+            return;
+        }
+        if self.is_full(now) {
+            self.debt.restart(now);
+            self.seen_ahead_at = None;
+        } else if self.seen_ahead_at.is_none_or(|seen| Wait::until(seen, 0, now) == Wait::Astray) {
+            self.seen_ahead_at = Some(now);
         }
     }
 
@@ -222,12 +240,17 @@ impl Budget {
     /// # Errors
     /// The time of the next fetch, if the budget is spent.
     pub(super) fn spend(&mut self, now: UnixTime) -> Result<(), UnixTime> {
-        let next = self.0.at.minus_secs(Self::INTERVAL.saturating_mul(Self::BURST - 1));
+        self.anchor(now);
+        let next = match Wait::until(self.debt.at, Self::WHOLE, now) {
+            Wait::Astray => self.whole_at(now),
+            _ => self.debt.at.minus_secs(Self::INTERVAL.saturating_mul(Self::BURST - 1)),
+        };
         if now < next {
             return Err(next);
         }
-        self.0.raise(now);
-        self.0.at = self.0.at.plus_secs(Self::INTERVAL);
+        self.debt.raise(now);
+        self.debt.at = self.debt.at.plus_secs(Self::INTERVAL);
+        self.seen_ahead_at = None;
         Ok(())
     }
 }

@@ -240,9 +240,25 @@ fn budget_stamped_by_a_wrong_clock_is_spent() {
         assert_eq!(fetches(&mut entry, NOW - step * 121), 0, "{step}");
     }
     let then = NOW - 99 * 121;
-    assert_eq!(fetches(&mut entry, then + 299), 0);
-    assert_eq!(fetches(&mut entry, then + 300), 1);
-    assert_eq!(fetches(&mut entry, then + 300 + DAY), 4);
+    assert!(!entry.is_disposable(at(then + 1_199)));
+    assert_eq!(entry.spend_fetch(at(then + 1_199)), Err(at(then + 1_200)));
+    assert!(entry.is_disposable(at(then + 1_200)));
+    assert_eq!(fetches(&mut entry, then + 1_200), 4);
+}
+
+/// Clocks further apart than working clocks share one budget as long as one of them spends it: the
+/// one that is behind waits, and does not lower the debt that the other has.
+#[test]
+fn clock_that_is_behind_leaves_the_debt_of_the_others() {
+    for behind in [121, 600, DAY] {
+        let mut entry = spent();
+        for minute in 1..120 {
+            let now = NOW + minute * 60;
+            assert_eq!(fetches(&mut entry, now - behind), 0, "{behind} s behind");
+            let expected = usize::from(minute % 5 == 0);
+            assert_eq!(fetches(&mut entry, now), expected, "{behind} s behind, minute {minute}");
+        }
+    }
 }
 
 #[test]
@@ -253,8 +269,11 @@ fn budget_that_was_started_again_wins_a_merge() {
     assert_eq!(fetches(&mut entry, then), 0);
     for (mut a, b) in [(old.clone(), entry.clone()), (entry, old)] {
         a.merge(b).unwrap();
-        assert_eq!(fetches(&mut a, then + 299), 0);
-        assert_eq!(fetches(&mut a, then + 300), 1, "the wait goes on from where it began");
+        assert_eq!(fetches(&mut a, then + 1_199), 0);
+        assert_eq!(fetches(&mut a, then + 1_200), 4, "the wait goes on from where it began");
+        a.merge(spent()).unwrap();
+        assert_eq!(fetches(&mut a, then + 1_200), 0, "what was paid does not come back");
+        assert_eq!(fetches(&mut a, then + 1_500), 1);
     }
 }
 
@@ -378,6 +397,40 @@ fn policy_read_by_a_clock_that_ran_behind_lives_on() {
     }
 }
 
+/// A clock that reaches the time of the fetch does not begin a second `max_age`.
+#[test]
+fn policy_from_ahead_does_not_grow_young_when_the_clock_catches_up() {
+    for ahead in [HOUR, DAY, WEEK / 2, WEEK - 1] {
+        let mut entry = new();
+        entry.put(HeldPolicy { fetched_at: at(NOW + ahead), ..held(WEEK) });
+        let lives = (0..).map(|hour| NOW + hour * HOUR).take_while(|now| {
+            entry.anchor(at(*now));
+            entry.policy(at(*now)).is_some()
+        });
+        let life = lives.last().unwrap() + HOUR - NOW;
+        assert!((WEEK..=WEEK + HOUR).contains(&life), "{ahead} s ahead: {life}");
+        let read = Entry::from_bytes(entry.domain(), &entry.to_bytes()).unwrap();
+        assert_eq!(read, entry);
+    }
+}
+
+/// What two have counted of one fetch is joined to the larger, in either order.
+#[test]
+fn counted_age_survives_a_merge_with_a_stale_copy() {
+    let mut stale = new();
+    stale.put(HeldPolicy { fetched_at: at(NOW + 30 * DAY), ..held(WEEK) });
+    stale.anchor(at(NOW));
+    let mut entry = stale.clone();
+    entry.anchor(at(NOW + WEEK - HOUR));
+    // The clock is set back once more; what was counted stays.
+    entry.anchor(at(NOW));
+    for (mut a, b) in [(entry.clone(), stale.clone()), (stale, entry)] {
+        a.merge(b).unwrap();
+        assert!(a.policy(at(NOW + HOUR - 2)).is_some());
+        assert!(a.policy(at(NOW + HOUR)).is_none());
+    }
+}
+
 /// One lookup at the end of time, as of a clock that failed, is undone by the next at the right one.
 #[test]
 fn nothing_is_pinned_by_the_end_of_time() {
@@ -397,7 +450,7 @@ fn nothing_is_pinned_by_the_end_of_time() {
     assert_eq!(entry.last_used(), now.start_of_day());
     assert!(entry.recall(now).is_none());
     assert!(entry.backs_off_until(id("a"), at(NOW + HOUR)).is_none());
-    assert!(entry.spend_fetch(at(NOW + 300)).is_ok());
+    assert!(entry.spend_fetch(at(NOW + 1_200)).is_ok());
     entry.put(HeldPolicy { id: id("h2"), ..held(WEEK) });
     entry.merge(old).unwrap();
     assert_eq!(entry.stored_policy().map(HeldPolicy::id), Some(id("h2")));

@@ -33,11 +33,11 @@ impl Lane {
 /// A domain whose refresh begins now.
 ///
 /// ```
-/// # use mta_sts::{Held, Limits, Lookup, Recheck, Step, UnixTime, schedule::Due};
+/// # use mta_sts::{Held, Limits, Lookup, Recheck, UnixTime, lookup::Start, schedule::Due};
 /// # fn held(of: &mta_sts::PolicyDomain) -> Held { Held::Nothing }
-/// fn begin(due: Due, base: Limits, now: UnixTime) -> Step {
+/// fn begin(due: Due, base: Limits, now: UnixTime) -> Start {
 ///     let (held, limits) = (held(due.domain()), due.limits(base));
-///     let lookup = Lookup::new(due.into_domain()).held(held).limits(limits);
+///     let lookup = Lookup::new(due.into_domain(), held).limits(limits);
 ///     lookup.recheck(Recheck::Refresh).start(now)
 /// }
 /// ```

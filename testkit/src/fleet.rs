@@ -40,14 +40,10 @@
 //!
 //! [`Counts`] tells how often each property was put to the test.
 //!
-//! # Not kept
-//! Tests of `tests/fleet` that are ignored show each of these:
-//!
-//! * A clock that is behind by more than the tolerance lowers the debt of a shared budget, so that
-//!   right clocks may make another burst after each of its lookups (property 6).
-//! * A clock that was ahead by less than `max_age` may give a policy a second `max_age` (property 2).
-//! * A fetch by a clock that is behind by more than `max_age` ends the policy for right clocks, and
-//!   so do two clocks that are behind by unlike times (property 2).
+//! # Limits
+//! Tests of [`clocks`] that begin with `limit_` show what no stamp can tell: a fetch by a clock that
+//! is behind is old for right clocks, and two clocks that are behind by unlike times age a policy by
+//! their difference (property 2).
 //!
 //! ```
 //! use mta_sts_testkit::fleet::{Flaw, search};

@@ -35,6 +35,9 @@ pub const FORGOTTEN_AFTER: u64 = 86_400;
 /// The difference that two working clocks may have, in seconds. A time further away than it can be
 /// by more than this is the word of a wrong clock.
 pub const CLOCK_TOLERANCE: u64 = 120;
+/// The age of a policy from ahead is counted each time that this has passed, in seconds, or an eighth
+/// of its life.
+pub const COUNTED_STEP: u64 = 3_600;
 
 /// The mode of a policy (RFC 8461 §5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -119,8 +122,9 @@ pub struct Policy {
     pub fetched_at: u64,
     /// Its life in seconds, capped.
     pub max_age: u64,
-    /// When the fetch was first seen to lie ahead of the clock, in seconds.
-    pub seen_ahead_at: Option<u64>,
+    /// While the fetch lies ahead of the clock: the age in seconds, and the second to which it is
+    /// counted.
+    pub counted: Option<(u64, u64)>,
 }
 
 impl Policy {
@@ -129,19 +133,20 @@ impl Policy {
         self.fetched_at > now.saturating_add(CLOCK_TOLERANCE)
     }
 
-    /// Since when it lives: its fetch; where that lies ahead, since that was seen.
-    pub fn lives_from(&self, now: u64) -> u64 {
+    /// Its age in seconds: by the time of its fetch; where that lies ahead, as it was counted.
+    pub fn age(&self, now: u64) -> u64 {
+        let (counted, to) = self.counted.unwrap_or((0, now));
         if self.is_ahead(now) {
-            self.seen_ahead_at.unwrap_or(now).min(now)
+            counted + now.saturating_sub(to)
         } else {
-            self.fetched_at
+            counted.max(now.saturating_sub(self.fetched_at))
         }
     }
 
     /// Whether it may be applied.
     pub fn unexpired(&self, now: u64) -> bool {
         // RFC 8461 §3.2: "up to this value from the last policy fetch time".
-        now.saturating_sub(self.lives_from(now)) < self.max_age
+        self.age(now) < self.max_age
     }
 }
 
@@ -182,8 +187,11 @@ pub struct Sender {
     pub failures: Vec<Failure>,
     /// The fetch budget: the second at which the bucket is full again.
     pub full_at: u64,
-    /// How often the budget was found to be the word of a wrong clock, and counted as all spent.
+    /// How often the budget was found to be the word of a wrong clock.
     pub restarts: u64,
+    /// When that was first seen. The budget is all spent from then on, until no fetch was made for
+    /// as long as it takes to fill it.
+    pub astray_since: Option<u64>,
 }
 
 /// The policy that refused a mail, for the question whether a permanent failure is permitted.

@@ -229,7 +229,7 @@ fn fetching() -> mta_sts::lookup::FetchPolicy {
     };
     match query.answered([["v=STSv1; id=1"]], 60, at(NOW)) {
         AfterTxt::FetchPolicy(fetch) => fetch,
-        other => panic!("{other:?}"),
+        other @ AfterTxt::Store(_) => panic!("{other:?}"),
     }
 }
 

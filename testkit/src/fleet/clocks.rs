@@ -3,8 +3,8 @@
 //! With one such clock, properties 1 and 2 hold in this form:
 //!
 //! * A policy that a clock ahead of the time fetched is applied for one `max_age` after the first
-//!   lookup at the right time. If the time reaches the stamp before a lookup finds the policy
-//!   expired, it may be a second `max_age`, because the stamp then looks like that of a right clock.
+//!   lookup at the right time, and for what passes between the two lookups at which the time reaches
+//!   the stamp.
 //! * A policy that a right clock fetched survives each lookup by a clock that is behind, unless such
 //!   a clock fetches another.
 //!

@@ -252,7 +252,7 @@ fn fetched_policy(id: &str, now: u64, https: &Https) -> Option<Policy> {
         id: id.to_owned(),
         fetched_at: now,
         max_age: (*max_age).min(MAX_AGE_LIMIT),
-        seen_ahead_at: None,
+        counted: None,
     })
 }
 

@@ -1,17 +1,22 @@
 //! What a sender remembers beside its policy, and for how long.
 
 use super::{
-    BACKOFF_MAX, BACKOFF_MIN, BURST, CLOCK_TOLERANCE, CONFIRMED_MAX, FAILURES, FORGOTTEN_AFTER,
-    Failure, INTERVAL, NEGATIVE_MAX, NO_ANSWER, Problem, Remembered, Sender, Store, TXT_MIN, Txt,
+    BACKOFF_MAX, BACKOFF_MIN, BURST, CLOCK_TOLERANCE, CONFIRMED_MAX, COUNTED_STEP, FAILURES,
+    FORGOTTEN_AFTER, Failure, INTERVAL, NEGATIVE_MAX, NO_ANSWER, Problem, Remembered, Sender,
+    Store, TXT_MIN, Txt,
 };
 
 impl Sender {
-    /// Puts what a clock that ran ahead has stamped at the present: debts at their largest, a policy
-    /// as seen now.
+    /// Deals with what a clock that ran ahead has stamped: back-off is put at its largest, the budget
+    /// is all spent, the age of a policy is counted.
     pub(super) fn anchor(&mut self, now: u64) {
         if is_astray(now, self.full_at, BURST * INTERVAL) {
-            self.full_at = now + BURST * INTERVAL;
-            self.restarts += 1;
+            let since = self.astray_since.filter(|since| *since <= now + CLOCK_TOLERANCE);
+            self.astray_since = since.or(Some(now));
+            if since.is_some_and(|since| now >= since + BURST * INTERVAL) {
+                (self.full_at, self.astray_since) = (now, None);
+                self.restarts += 1;
+            }
         }
         let astray: Vec<Failure> = self
             .failures
@@ -23,13 +28,26 @@ impl Sender {
             self.note(Failure { not_before: now + BACKOFF_MAX, ..failure });
         }
         if let Some(policy) = &mut self.policy {
-            let is_seen = policy.seen_ahead_at.is_some_and(|seen| seen <= now + CLOCK_TOLERANCE);
-            if policy.is_ahead(now) && !is_seen {
-                policy.seen_ahead_at = Some(now);
+            if policy.is_ahead(now) {
+                policy.counted = Some(match policy.counted {
+                    None => (0, now),
+                    // Set back once more: no time is counted, but the note is a later one.
+                    Some((age, to)) if to > now + CLOCK_TOLERANCE => (age + 1, now),
+                    Some((age, to)) => {
+                        let passed = now.saturating_sub(to);
+                        let step = COUNTED_STEP.min(policy.max_age / 8);
+                        if passed < step { (age, to) } else { (age + passed, now) }
+                    }
+                });
             }
-            if policy.is_ahead(now) && !policy.unexpired(now) {
-                policy.fetched_at = policy.lives_from(now);
-                policy.seen_ahead_at = None;
+            // At its end, or when the clock has caught up, the fetch is dated back for good.
+            let counted = policy.counted.map_or(0, |(age, _)| age);
+            let by_stamp = now.saturating_sub(policy.fetched_at);
+            let is_over = policy.is_ahead(now) && !policy.unexpired(now);
+            let is_caught_up = !policy.is_ahead(now) && counted > by_stamp + CLOCK_TOLERANCE;
+            if is_over || is_caught_up {
+                policy.fetched_at = now.saturating_sub(policy.age(now));
+                policy.counted = None;
                 self.generation += 1;
             }
         }
@@ -53,6 +71,9 @@ impl Sender {
         if failure.is_some_and(|failure| now < failure.not_before) {
             return Some(Problem::BackingOff);
         }
+        if self.astray_since.is_some() && is_astray(now, self.full_at, BURST * INTERVAL) {
+            return Some(Problem::FetchLimited);
+        }
         // One more fetch must leave the bucket within its burst.
         let debt = self.full_at.saturating_sub(now);
         (debt + INTERVAL > BURST * INTERVAL).then_some(Problem::FetchLimited)
@@ -61,6 +82,7 @@ impl Sender {
     /// Takes one fetch from the budget.
     pub(super) fn spend(&mut self, now: u64) {
         self.full_at = self.full_at.max(now).saturating_add(INTERVAL);
+        self.astray_since = None;
     }
 
     /// Remembers a failure of this id, at the cost of the oldest. One that comes a day after the end
@@ -91,22 +113,23 @@ impl Sender {
         self.failures.drain(..surplus);
     }
 
-    /// What the store makes of an entry that was written without having read the one before, by a
-    /// clock that is not behind: the later fetch rules, and neither a negative nor a failure
+    /// What the store makes of an entry that was written without having read the one before: the
+    /// later fetch rules, and neither a negative nor a failure
     /// displaces a policy. Of two notes the later one stays.
     pub(super) fn merge_blind(&mut self, blind: Self, asks_txt: bool, store: Store) {
-        if store == Store::Put {
-            self.policy = blind.policy;
+        let fetched_at = |of: &Self| of.policy.as_ref().map(|policy| policy.fetched_at);
+        if store == Store::Put && fetched_at(&blind) >= fetched_at(self) {
+            self.policy.clone_from(&blind.policy);
             self.generation += 1;
         }
+        let budget = |of: &Self| (of.restarts, of.full_at, of.astray_since);
+        (self.restarts, self.full_at, self.astray_since) = budget(self).max(budget(&blind));
         if asks_txt {
             self.memory = blind.memory;
         }
         for failure in blind.failures {
             self.note(failure);
         }
-        let budgets = [(self.restarts, self.full_at), (blind.restarts, blind.full_at)];
-        (self.restarts, self.full_at) = budgets.into_iter().max().expect("two");
     }
 }
 

@@ -1,6 +1,11 @@
 //! The rates of review finding 2: clocks that differ must not refill a budget.
 
-use mta_sts_testkit::fleet::rates::{fetches_of_a_clock_set_back, measure};
+use mta_sts_testkit::fleet::rates::{Rate, fetches_of_a_clock_set_back, measure};
+
+/// Working clocks are within two minutes of one another.
+const fn skew_is_tolerated(rate: &Rate) -> bool {
+    !rate.is_shared || rate.spread() <= 120
+}
 
 #[test]
 fn finding_2_clocks_apart_share_one_budget_and_one_back_off() {
@@ -17,8 +22,8 @@ fn finding_2_clocks_apart_share_one_budget_and_one_back_off() {
                     rate.of_one_id,
                     rate.closest,
                 );
-                // The tolerance is for clocks that are within two minutes of one another.
-                if rate.spread() > 120 && is_shared {
+                // A budget that a clock did not see grow for 20 minutes is whole for it.
+                if rate.spread() > 1_200 && is_shared {
                     continue;
                 }
                 assert!(rate.in_an_hour <= rate.most_in_an_hour(), "{rate:?}");
@@ -26,7 +31,9 @@ fn finding_2_clocks_apart_share_one_budget_and_one_back_off() {
                 assert!(rate.in_an_hour >= 15, "{rate:?}");
                 let stores = if is_shared { 1 } else { clocks };
                 // 300 s, then twice as long each time, up to an hour.
-                assert!(rate.of_one_id <= stores * 28, "{rate:?}");
+                // A clock that is behind by more than the tolerance ends its longest wait earlier.
+                let most = if skew_is_tolerated(&rate) { 28 } else { 50 };
+                assert!(rate.of_one_id <= stores * most, "{rate:?}");
                 let skew = if is_shared { rate.spread() } else { 0 };
                 assert!(rate.closest + skew >= 300, "{rate:?}");
             }
@@ -44,11 +51,12 @@ fn finding_2_clock_set_back_yields_no_burst() {
     }
 }
 
-/// Clocks further apart than the tolerance, on one store: each clock behind lowers the debt that the
-/// others have.
+/// Clocks further apart than the tolerance, on one store: the clock that is behind waits, and leaves
+/// the debt that the other has.
 #[test]
-#[ignore = "open: a clock that is behind by more than the tolerance refills the budget of the others"]
 fn clocks_further_apart_than_the_tolerance_share_one_budget() {
-    let rate = measure(2, 600, true);
-    assert!(rate.in_an_hour <= 2 * rate.most_in_an_hour(), "{rate:?}");
+    for apart in [121, 600, 1_200, 86_400, 31_557_600] {
+        let rate = measure(2, apart, true);
+        assert!((15..=16).contains(&rate.in_an_hour), "{rate:?}");
+    }
 }

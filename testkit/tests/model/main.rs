@@ -20,7 +20,7 @@ pub fn holding(mode: Mode, id: &str) -> Sender {
             id: id.to_owned(),
             fetched_at: NOW,
             max_age: 7 * DAY,
-            seen_ahead_at: None,
+            counted: None,
         }),
         generation: 1,
         ..Sender::default()

@@ -89,7 +89,7 @@ fn new_ids_are_fetched_in_a_burst_of_four_then_one_in_five_minutes() {
 }
 
 #[test]
-fn every_wait_is_over_when_the_clock_has_jumped_back() {
+fn memory_is_over_and_waits_begin_anew_when_the_clock_has_jumped_back() {
     let mut sender = holding(Mode::Enforce, "1");
     for new in ["2", "3", "4", "5"] {
         look(&mut sender, NOW, Recheck::Always, id(new), Https::Fails);
@@ -100,21 +100,37 @@ fn every_wait_is_over_when_the_clock_has_jumped_back() {
         let due = look(&mut sender, now, Recheck::WhenDue, id("2"), Https::Fails);
         (due.asks_txt, due.asks_https)
     };
-    assert_eq!(at(NOW), (false, false));
-    // The memory is too far away; the back-off could still have been set for an hour.
-    assert_eq!(at(NOW - 1), (true, false));
-    assert_eq!(at(NOW - 3_301), (true, true));
-    assert_eq!(at(NOW - 10 * DAY), (true, true));
+    for back in [0, 1, 120] {
+        assert_eq!(at(NOW - back), (false, false), "{back}");
+    }
+    for back in [121, 3_301, 3_700, 10 * DAY] {
+        assert_eq!(at(NOW - back), (true, false), "{back}");
+    }
+    // The failure is waited for from then on, at its longest.
+    let fetched_after = |wait| {
+        let mut sender = sender.clone();
+        let then = NOW - 10 * DAY;
+        look(&mut sender, then, Recheck::Always, id("2"), Https::Fails);
+        look(&mut sender, then + wait, Recheck::Always, id("2"), Https::Fails).asks_https
+    };
+    assert_eq!([3_599, 3_600].map(fetched_after), [false, true]);
 }
 
 #[test]
-fn a_budget_further_away_than_its_maximum_is_whole() {
-    let limited = |full_at| {
+fn a_budget_further_away_than_its_maximum_is_spent_until_it_would_be_full() {
+    let limited = |full_at, wait| {
         let mut sender = Sender { full_at, ..Sender::default() };
-        let verdict = look(&mut sender, NOW, Recheck::WhenDue, id("1"), Https::Fails);
+        look(&mut sender, NOW, Recheck::Always, Txt::NoAnswer, Https::Fails);
+        let verdict = look(&mut sender, NOW + wait, Recheck::Always, id("1"), Https::Fails);
         verdict.problem == Some(Problem::FetchLimited)
     };
-    assert_eq!([900, 901, 1_200, 1_201].map(|s| limited(NOW + s)), [false, true, true, false]);
+    for ahead in [901, 1_320, 1_321, 10 * DAY] {
+        assert!(limited(NOW + ahead, 0), "{ahead}");
+    }
+    assert!(!limited(NOW + 900, 0));
+    // Within the tolerance a debt is paid by and by, and further away not before all of it is.
+    assert_eq!([419, 420].map(|wait| limited(NOW + 1_320, wait)), [true, false]);
+    assert_eq!([1_199, 1_200].map(|wait| limited(NOW + 10 * DAY, wait)), [true, false]);
 }
 
 #[test]
@@ -184,21 +200,25 @@ fn what_is_put_over_an_unreadable_store_merges_by_fetch_time() {
     for (txt, https) in [(Txt::Absent(60), Https::Fails), (id("2"), Https::Fails)] {
         let mut sender = holding(Mode::Enforce, "1");
         let verdict = sender.lookup(NOW + 1, Recheck::WhenDue, &blind(txt, https), None);
-        assert_eq!((verdict.status, verdict.policy), (Status::Unknown, None));
+        // The write tells what is there.
+        assert_eq!((verdict.status, verdict.persisted), (Status::Held, true));
+        assert_eq!(verdict.policy.map(|policy| policy.id).as_deref(), Some("1"));
         assert_eq!(sender.policy, holding(Mode::Enforce, "1").policy);
     }
 }
 
 #[test]
-fn a_wait_that_an_unreadable_store_hid_is_not_shortened() {
+fn a_failure_over_an_unreadable_store_is_the_latest_note() {
     let mut sender = Sender::default();
     for seconds in [0, 300] {
         look(&mut sender, NOW + seconds, Recheck::Always, id("1"), Https::Fails);
     }
-    let before = sender.failures.clone();
     let blind = |new| World { readable: false, ..world(id(new), Https::Fails) };
     assert!(sender.lookup(NOW + 301, Recheck::Always, &blind("1"), None).asks_https);
-    assert_eq!(sender.failures, before);
+    assert_eq!(
+        sender.failures.iter().map(|failure| failure.not_before).collect::<Vec<_>>(),
+        [NOW + 601]
+    );
 
     let mut sender = Sender::default();
     for new in ["1", "2", "3"] {

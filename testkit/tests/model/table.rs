@@ -23,13 +23,13 @@ const HTTPS: [&str; 7] =
 /// The sender that a row describes.
 fn sender(given: &Given) -> Sender {
     let (mode, fetched_at) = match given.held.as_str() {
-        // Under a store that cannot be read there is a policy, to see that nothing of it leaks.
-        "enforce" | "unreadable" => (Some(Mode::Enforce), NOW - 1_000),
+        "enforce" => (Some(Mode::Enforce), NOW - 1_000),
         "testing" => (Some(Mode::Testing), NOW - 1_000),
         "none" => (Some(Mode::None), NOW - 1_000),
         "expired" => (Some(Mode::Enforce), NOW - DAY),
         "future" => (Some(Mode::Enforce), NOW + 3_600),
-        "nothing" => (None, 0),
+        // What a store holds that cannot be read is told by the write, see `memory`.
+        "nothing" | "unreadable" => (None, 0),
         other => panic!("unknown held {other:?}"),
     };
     let memory = match given.memory.as_str() {
@@ -52,13 +52,14 @@ fn sender(given: &Given) -> Sender {
             id: "h1".to_owned(),
             fetched_at,
             max_age: DAY,
-            seen_ahead_at: None,
+            counted: (given.held == "future").then_some((0, NOW)),
         }),
         generation: 7,
         memory: memory.map(|memory| (memory, NOW + 30)),
         failures: ids.iter().map(failure).collect(),
         full_at: if given.backoff == "budget" { NOW + 901 } else { NOW + 900 },
         restarts: 0,
+        astray_since: None,
     }
 }
 
