@@ -230,8 +230,16 @@ impl Budget {
         if self.is_full(now) {
             self.debt.restart(now);
             self.seen_ahead_at = None;
-        } else if self.seen_ahead_at.is_none_or(|seen| Wait::until(seen, 0, now) == Wait::Astray) {
-            self.seen_ahead_at = Some(now);
+            return;
+        }
+        match self.seen_ahead_at {
+            None => self.seen_ahead_at = Some(now),
+            // The clock was set back again. That this is the later note must show in a merge.
+            Some(seen) if Wait::until(seen, 0, now) == Wait::Astray => {
+                self.debt.restart(self.debt.at);
+                self.seen_ahead_at = Some(now);
+            }
+            Some(_) => {}
         }
     }
 

@@ -246,6 +246,22 @@ fn budget_stamped_by_a_wrong_clock_is_spent() {
     assert_eq!(fetches(&mut entry, then + 1_200), 4);
 }
 
+/// A debt that a wrong clock saw, of a clock that was more wrong still, is seen anew.
+#[test]
+fn wait_for_a_debt_begins_anew_when_the_clock_is_set_back_again() {
+    let mut stored = new();
+    for _ in 0..4 {
+        stored.spend_fetch(at(NOW + 7_300 * DAY)).unwrap();
+    }
+    for then in [NOW + 3_650 * DAY, NOW] {
+        let mut entry = stored.clone();
+        entry.anchor(at(then));
+        stored.merge(entry).unwrap();
+    }
+    assert_eq!(fetches(&mut stored.clone(), NOW + 1_199), 0);
+    assert_eq!(fetches(&mut stored, NOW + 1_200), 4);
+}
+
 /// Clocks further apart than working clocks share one budget as long as one of them spends it: the
 /// one that is behind waits, and does not lower the debt that the other has.
 #[test]

@@ -12,6 +12,7 @@ impl Sender {
     pub(super) fn anchor(&mut self, now: u64) {
         if is_astray(now, self.full_at, BURST * INTERVAL) {
             let since = self.astray_since.filter(|since| *since <= now + CLOCK_TOLERANCE);
+            self.restarts += u64::from(self.astray_since.is_some() && since.is_none());
             self.astray_since = since.or(Some(now));
             if since.is_some_and(|since| now >= since + BURST * INTERVAL) {
                 (self.full_at, self.astray_since) = (now, None);

@@ -292,7 +292,7 @@ fn clock_set_right_during_a_fetch_erases_no_policy() {
         let mut shelf = shelf();
         // The first lookup by that clock finds a budget that lies ahead.
         shelf.ask(&TxtAnswer::silence(), &fails(), begun);
-        let fetch = handed_out(&shelf, "2", begun + 301);
+        let fetch = handed_out(&shelf, "2", begun + 1_200);
         let store = ended(fetch, &serves("mx2.example.com"), NOW);
         assert!(store.interim(at(NOW)).is_some(), "the fetched policy applies once");
         let merged = shelf.merge(store.entry());
