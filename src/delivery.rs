@@ -218,7 +218,7 @@ impl Delivery {
                     None,
                     Some(failure),
                     DaneState::NotKnown,
-                    true,
+                    None,
                 ));
             }
             Mx::Host(host) => Some(host.clone()),
@@ -230,10 +230,10 @@ impl Delivery {
         let hoped = if dane == DaneState::NotKnown { DaneState::Passed } else { dane };
         let objections = rules.objections(unmatched, hoped, None);
         if let Some(failure) = self.refusal(host.as_ref(), objections) {
-            return Candidate::Skip(self.result(host, Some(failure), dane, true));
+            return Candidate::Skip(self.result(host, Some(failure), dane, None));
         }
         self.outstanding = self.outstanding.saturating_add(1);
-        self.could_refuse = self.could_refuse.and(rules.refusers());
+        self.could_refuse = self.could_refuse.and(rules.refusers(dane));
         let delivery = Arc::clone(&self.mark);
         Candidate::Connect(Attempt { host, rules, dane, unmatched, delivery })
     }
@@ -244,21 +244,23 @@ impl Delivery {
     pub fn judge(&mut self, attempt: Attempt, session: Session) -> Verdict {
         let Attempt { host, rules, dane, unmatched, delivery } = attempt;
         if !Arc::ptr_eq(&delivery, &self.mark) {
-            self.refusals = self.refusals.and(self.rules().refusers());
+            self.refusals = self.refusals.and(self.rules().refusers(dane));
             let failure = Failure::new(FailureKind::OtherDelivery, host.clone(), TRANSIENT);
-            return Verdict::Refuse(self.result(host, Some(failure), dane, false));
+            return Verdict::Refuse(self.result(host, Some(failure), dane, None));
         }
         self.outstanding = self.outstanding.saturating_sub(1);
         let fault = session.fault(host.as_ref());
         if fault == Some(FailureKind::Connection) {
-            // As good as not there: it says nothing for or against the host.
+            // As good as not there: TLS says nothing for or against the host. What its name says
+            // stands, if DANE did not vouch for it as was hoped.
+            self.refusals = self.refusals.and(rules.objections(unmatched, dane, None).by);
             let failure = Failure::new(FailureKind::Connection, host.clone(), None);
-            return Verdict::Refuse(self.result(host, Some(failure), dane, false));
+            return Verdict::Refuse(self.result(host, Some(failure), dane, None));
         }
         let is_tls = !fault.is_some_and(FailureKind::is_without_tls);
         let objections = rules.objections(unmatched, dane, fault);
         if let Some(failure) = self.refusal(host.as_ref(), objections) {
-            return Verdict::Refuse(self.result(host, Some(failure), dane, is_tls));
+            return Verdict::Refuse(self.result(host, Some(failure), dane, Some(is_tls)));
         }
         let reported = match rules.policy {
             // RFC 8461 §5: in mode "testing" the failure is reported, and the mail goes.
@@ -267,7 +269,7 @@ impl Delivery {
             Mode::Enforce | Mode::None => fault.filter(|_| !is_tls),
         };
         let failure = reported.map(|kind| Failure::new(kind, host.clone(), None));
-        Verdict::Deliver(self.result(host, failure, dane, is_tls))
+        Verdict::Deliver(self.result(host, failure, dane, Some(is_tls)))
     }
 
     /// Concludes that every candidate was tried and none took the mail.
@@ -318,13 +320,14 @@ impl Delivery {
         objections.kind.map(|kind| Failure::new(kind, host.cloned(), TRANSIENT))
     }
 
-    /// The session as a report counts it.
+    /// The session as a report counts it. `is_tls` says if TLS was set up; `None` if no session was
+    /// tried.
     fn result(
         &self,
         host: Option<DnsName>,
         failure: Option<Failure>,
         dane: DaneState,
-        is_tls: bool,
+        is_tls: Option<bool>,
     ) -> SessionResult {
         let policy = self.policy().map(|held| held.policy().clone());
         let is_none = policy.as_ref().is_some_and(|policy| policy.mode() == Mode::None);
@@ -332,12 +335,12 @@ impl Delivery {
             None => SessionCount::Succeeded,
             Some(failure) if failure.result_type().is_none() => SessionCount::NotCounted,
             // RFC 8461 §6: not "if that policy's mode is none".
-            Some(_) if is_none && !is_tls && !matches!(dane, DaneState::Failed(_)) => {
+            Some(_) if is_none && is_tls == Some(false) && !dane.is_used() => {
                 SessionCount::NotCounted
             }
             Some(_) => SessionCount::Failed,
         };
-        SessionResult { host, failure, policy, dane, count }
+        SessionResult { host, failure, policy, dane, is_tls, count }
     }
 }
 

@@ -134,22 +134,27 @@ impl HeldPolicy {
         if is_by_stamp { self.fetched_at } else { now.minus_secs(age) }
     }
 
+    /// The age to note of a policy whose fetch lies ahead of the clock, if it is time to note it.
+    fn count_due(&self, now: UnixTime) -> Option<CountedAge> {
+        let step = (self.max_age() / 8).min(HOUR);
+        match self.counted {
+            _ if !self.is_ahead(now) => None,
+            None => Some(CountedAge { secs: 0, at: now }),
+            // The clock was set back again. The second more wins the merge with what is stored.
+            Some(counted) if Wait::until(counted.at, 0, now) == Wait::Astray => {
+                Some(CountedAge { secs: counted.secs.saturating_add(1).min(MAX_STAMP), at: now })
+            }
+            Some(counted) if now.secs_since(counted.at) < step => None,
+            Some(counted) => Some(CountedAge { secs: counted.at(now), at: now }),
+        }
+    }
+
     /// Counts the age of a policy whose fetch lies ahead of the clock. Returns `true` if that is
     /// news.
     fn anchor(&mut self, now: UnixTime) -> bool {
-        let step = (self.max_age() / 8).min(HOUR);
-        let counted = match self.counted {
-            _ if !self.is_ahead(now) => return false,
-            None => CountedAge { secs: 0, at: now },
-            // The clock was set back again. The second more wins the merge with what is stored.
-            Some(counted) if Wait::until(counted.at, 0, now) == Wait::Astray => {
-                CountedAge { secs: counted.secs.saturating_add(1).min(MAX_STAMP), at: now }
-            }
-            Some(counted) if now.secs_since(counted.at) < step => return false,
-            Some(counted) => CountedAge { secs: counted.at(now), at: now },
-        };
-        self.counted = Some(counted);
-        true
+        let due = self.count_due(now);
+        self.counted = due.or(self.counted);
+        due.is_some()
     }
 
     /// Returns `true` if the fetch must be dated back, or the policy would be young again once the
@@ -263,9 +268,9 @@ impl Entry {
     /// lookup does so, and writes the result. Returns `true` if the entry changed.
     pub(crate) fn anchor(&mut self, now: UnixTime) -> bool {
         let before = self.budget;
-        self.failures.anchor(now);
         self.budget.anchor(now);
         let mut is_news = self.last_used.anchor(now) || before != self.budget;
+        is_news |= self.failures.anchor(now);
         let generation = next_stamp(self.generation, now);
         if let Some(held) = &mut self.held {
             is_news |= held.anchor(now);
@@ -357,9 +362,15 @@ impl Entry {
         self.held = None;
     }
 
+    /// Returns `true` if the next lookup must write what it reads: the age of a policy that a clock
+    /// ahead of the time fetched is to be noted. An answer from memory would not be written.
+    pub(crate) fn is_count_due(&self, now: UnixTime) -> bool {
+        self.held.as_ref().is_some_and(|held| held.count_due(now).is_some())
+    }
+
     /// The TXT outcome that is still within its time.
     pub(crate) fn recall(&self, now: UnixTime) -> Option<Remembered> {
-        let recalled = self.memory.recall(now)?;
+        let recalled = self.memory.recall(now).filter(|_| !self.is_count_due(now))?;
         let is_of_use = match recalled {
             // An id that is not the held policy's confirms nothing: DNS must be asked.
             Remembered::Id(id) => self.policy(now).is_some_and(|held| held.id() == id),

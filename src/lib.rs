@@ -127,9 +127,9 @@
 //!     [`FetchFailure::Abandoned`], so that it counts. A state that is dropped leaves no trace.
 //! 11. Run one lookup of a domain at a time in one process. The fetch budget (4 at once, then one
 //!     in 300 s) and the wait after a failed fetch are taken from the entry that a lookup reads, so
-//!     lookups that overlap share neither. A fleet of n processes on one store that look up a domain
-//!     at the same time may therefore spend n budgets, unless each merges
-//!     [`FetchPolicy::entry`](lookup::FetchPolicy::entry) before it fetches.
+//!     lookups that overlap share neither: n of them may make n fetches, which then count as one.
+//!     A lookup that starts after another has merged its
+//!     [`FetchPolicy::entry`](lookup::FetchPolicy::entry) into the store knows of that fetch.
 //!
 //! What a delivery owes is listed in [`delivery`].
 //!

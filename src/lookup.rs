@@ -131,8 +131,8 @@ impl Lookup {
 
     /// Builds an interim outcome without any question, for a caller that cannot wait while another
     /// lookup of the same domain is in progress. It holds the policy that is held, or says that
-    /// none is known. If something is due, its problem is [`Problem::NotAwaited`]. A lookup in
-    /// progress never reports [`Status::Absent`].
+    /// none is known. If something is due, its problem is [`Problem::NotAwaited`]. It reports
+    /// [`Status::Absent`] only if memory says so, never because a lookup is in progress.
     ///
     /// Nothing is learnt by it, so its entry needs no store, and it never lets a mail bounce.
     ///
@@ -162,12 +162,18 @@ impl Lookup {
             }
         };
         let mut entry = entry.unwrap_or_else(|| Entry::new(self.domain, now));
+        // Only a question leads to a write.
+        let is_recalled = self.recheck == Recheck::WhenDue && !entry.is_count_due(now);
         if self.recheck == Recheck::Refresh {
             entry.anchor(now);
         } else {
             entry.touch(now);
         }
-        let (recheck, limits) = (self.recheck, self.limits);
+        let recheck = match self.recheck {
+            Recheck::WhenDue if !is_recalled => Recheck::Always,
+            recheck => recheck,
+        };
+        let limits = self.limits;
         Context { entry, readable, recheck, limits, gate: None, asked_at: now }
     }
 }

@@ -56,7 +56,8 @@ impl Attempt {
         self.rules.duty(self.dane)
     }
 
-    /// Sets the result of DANE for the host, now that it is known.
+    /// Sets the result of DANE for the host, now that it is known. Judge the attempt then: an
+    /// attempt that is dropped counts as refused by what was known when it was handed out.
     pub fn with_dane(mut self, dane: Dane) -> Self {
         self.dane = DaneState::of(dane, self.host.as_ref());
         self

@@ -59,6 +59,11 @@ pub(super) enum DaneState {
 }
 
 impl DaneState {
+    /// DANE applies to the host: it passed or it failed.
+    pub(super) const fn is_used(self) -> bool {
+        matches!(self, Self::Passed | Self::OtherHost | Self::Failed(_))
+    }
+
     pub(super) fn of(dane: Dane, host: Option<&DnsName>) -> Self {
         match dane {
             Dane::NotKnown => Self::NotKnown,

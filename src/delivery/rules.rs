@@ -64,12 +64,13 @@ impl Rules {
         matches!(self.policy, Mode::Enforce) || self.forced
     }
 
-    /// The parties that can refuse a candidate under these rules. A candidate that was handed out
-    /// and never judged counts as refused by all of them.
-    pub(super) const fn refusers(self) -> Refusers {
+    /// The parties that can refuse a candidate under these rules, given the state of DANE. A
+    /// candidate that was handed out and never judged counts as refused by all of them.
+    pub(super) const fn refusers(self, dane: DaneState) -> Refusers {
+        let demanded = self.forced || self.require_tls || self.require.is_some();
         Refusers {
             policy: matches!(self.policy, Mode::Enforce),
-            sender: self.forced || self.require_tls || self.require.is_some(),
+            sender: demanded || dane.is_used(),
         }
     }
 

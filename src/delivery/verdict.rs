@@ -88,6 +88,8 @@ pub struct SessionResult {
     /// The policy that applied, of whatever mode.
     pub(super) policy: Option<Policy>,
     pub(super) dane: DaneState,
+    /// TLS was set up or not; `None` if no session was tried.
+    pub(super) is_tls: Option<bool>,
     pub(super) count: SessionCount,
 }
 
@@ -125,8 +127,19 @@ impl SessionResult {
         self.policy.as_ref()
     }
 
-    /// Returns `true` if DANE applied to the host: it passed or it failed.
-    pub const fn is_dane_used(&self) -> bool {
-        matches!(self.dane, DaneState::Passed | DaneState::OtherHost | DaneState::Failed(_))
+    /// The place of the session in a tally of type `tlsa` (RFC 8460 §4.4); `None` if DANE did not
+    /// apply to the host, or passed and no session was tried.
+    pub const fn count_of_dane(&self) -> Option<SessionCount> {
+        let is_dane_missing = matches!(&self.failure, Some(failure) if matches!(failure.kind(), FailureKind::Dane(_)));
+        match (self.dane, self.is_tls) {
+            (DaneState::Failed(_) | DaneState::OtherHost, _) => Some(SessionCount::Failed),
+            (DaneState::Passed, Some(true)) => Some(SessionCount::Succeeded),
+            (DaneState::Passed, Some(false)) => Some(SessionCount::Failed),
+            (DaneState::Passed, None) => None,
+            (DaneState::NotKnown | DaneState::Absent, _) if is_dane_missing => {
+                Some(SessionCount::Failed)
+            }
+            (DaneState::NotKnown | DaneState::Absent, _) => None,
+        }
     }
 }

@@ -69,7 +69,7 @@ pub(super) const MAX_STAMP: u64 = 1 << 62;
 
 /// The next value of a hybrid logical clock: later than `last`, and not before `now`.
 pub(super) const fn next_stamp(last: u64, now: UnixTime) -> u64 {
-    let next = last.saturating_add(1);
+    let next = if last < MAX_STAMP { last.saturating_add(1) } else { MAX_STAMP };
     if next > now.as_secs() { next } else { now.as_secs() }
 }
 
@@ -118,13 +118,16 @@ impl Failures {
         self.active(now).next().is_some()
     }
 
-    /// Puts each wait that a wrong clock stamped at the longest wait from now.
-    pub(super) fn anchor(&mut self, now: UnixTime) {
+    /// Puts each wait that a wrong clock stamped at the longest wait from now. Returns `true` if
+    /// there was one.
+    pub(super) fn anchor(&mut self, now: UnixTime) -> bool {
         // The latest comes first, and stays the latest.
         let astray = self.0.iter().rev().filter(|failure| failure.wait(now) == Wait::Astray);
-        for failure in astray.copied().collect::<Vec<_>>() {
-            self.note(Failure { until: now.plus_secs(Self::LONGEST_WAIT), ..failure }, now);
+        let astray: Vec<_> = astray.copied().collect();
+        for failure in &astray {
+            self.note(Failure { until: now.plus_secs(Self::LONGEST_WAIT), ..*failure }, now);
         }
+        !astray.is_empty()
     }
 
     pub(super) fn add(&mut self, id: PolicyId, now: UnixTime) {
@@ -185,7 +188,7 @@ impl Latest {
 
     /// Takes this time in the place of a later one.
     pub(super) fn restart(&mut self, at: UnixTime) {
-        *self = Self { restarts: self.restarts.saturating_add(1), at };
+        *self = Self { restarts: self.restarts.saturating_add(1).min(MAX_STAMP), at };
     }
 }
 

@@ -115,7 +115,8 @@ fn memory_of_a_wrong_clock_is_over() {
     for (what, longest) in
         [(Remembered::Absent, HOUR), (Remembered::NoAnswer, 60), (Remembered::Id(id("h1")), DAY)]
     {
-        let mut entry = holding(WEEK);
+        let mut entry = new();
+        entry.put(HeldPolicy { fetched_at: at(NOW - 2 * DAY), ..held(WEEK) });
         entry.remember(what, 60, at(NOW));
         let end = NOW + 60;
         assert!(entry.recall(at(end - longest - 120)).is_some(), "{what:?}");

@@ -77,8 +77,8 @@ impl FetchPolicy {
 
     /// The entry as it stands while the fetch is in progress: the fetch is taken from the budget.
     ///
-    /// If it is merged into a store that several lookups share before the fetch begins, each of them
-    /// sees the others' fetches at once; see the
+    /// If it is merged into a store that several lookups share before the fetch begins, every lookup
+    /// that starts after that knows of the fetch; see the
     /// [driver contract](crate#what-the-driver-owes-the-machine), 11. It also makes a fetch count
     /// that is later dropped without a reply.
     pub fn entry(&self) -> &Entry {

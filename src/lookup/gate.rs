@@ -5,7 +5,7 @@ use alloc::sync::Arc;
 
 use super::outcome::{Asked, Outcome, Status};
 use super::{Held, Limits, Lookup, QueryTxt, Recheck};
-use crate::entry::{Entry, HeldPolicy};
+use crate::entry::{Entry, HeldPolicy, Remembered};
 use crate::name::PolicyDomain;
 use crate::policy::{Mode, Policy};
 use crate::record::PolicyId;
@@ -42,14 +42,21 @@ impl Refused {
         let same_generation = outcome.entry.generation() == self.generation;
         let same_policy =
             policy.id() == self.id && policy.policy().as_str() == self.policy.as_str();
+        // What the store remembers after the merge is the last answer that anybody got. If that was
+        // another id, it is not known by now what that one announces.
+        let last = outcome.entry.recall(outcome.decided_at);
         // RFC 8461 §5: "MUST NOT permanently fail to deliver messages before checking, via DNS,
         // for the presence of an updated policy".
         let nothing_newer = match (outcome.status, outcome.asked) {
             // The gate's own answer must name the id. After a merge the confirmation may come from
             // the answer that another lookup got.
-            (Status::Confirmed, Asked::Id(id)) => same_generation && id == self.id,
+            (Status::Confirmed, Asked::Id(id)) => {
+                same_generation && id == self.id && last == Some(Remembered::Id(id))
+            }
             // RFC 8461 §3.1: several records, or a malformed one, announce nothing.
-            (Status::Held, Asked::NoId) => same_generation,
+            (Status::Held, Asked::NoId) => {
+                same_generation && matches!(last, Some(Remembered::Absent | Remembered::Malformed))
+            }
             (Status::Found, Asked::Id(_)) => true,
             _ => false,
         };
@@ -90,14 +97,16 @@ impl Gate {
     /// Consumes the gate. Returns the permission to fail the mail permanently if `outcome` is the
     /// outcome of the gate's own question, the question is no older than
     /// [`BounceToken::FRESH_SECS`], and DNS answered and announced nothing that was not read: the
-    /// policy that refused the mail still stands.
+    /// policy that refused the mail still stands, in DNS and in the store. A store that could
+    /// neither be read nor written says nothing, and gives no permission.
     ///
     /// `None` means that the mail stays in the queue. If the outcome has another policy, try to
     /// deliver under that one.
     pub fn permit(self, outcome: &Outcome, now: UnixTime) -> Option<BounceToken> {
         let is_own = outcome.gate.as_ref().is_some_and(|gate| Arc::ptr_eq(gate, &self.0));
         let token = BounceToken { domain: self.0.domain.clone(), asked_at: outcome.asked_at };
-        (is_own && self.0.still_stands(outcome) && token.is_fresh(now)).then_some(token)
+        let stands = outcome.is_store_seen && self.0.still_stands(outcome);
+        (is_own && stands && token.is_fresh(now)).then_some(token)
     }
 }
 

@@ -136,6 +136,8 @@ pub struct Outcome {
     pub(super) change: Option<PolicyChange>,
     pub(super) head_tolerance: Option<HeadTolerance>,
     pub(super) persisted: bool,
+    /// The store was read, or it returned what it holds.
+    pub(super) is_store_seen: bool,
     pub(super) asked: Asked,
     /// The time of the TXT question, or of the look at the entry where there was none.
     pub(super) asked_at: UnixTime,
@@ -244,6 +246,7 @@ impl Outcome {
         if merged.domain() != self.domain() {
             return self.unpersisted();
         }
+        self.is_store_seen = true;
         let now = self.decided_at;
         // A policy for this delivery alone applies, unless a later one was fetched meanwhile.
         let is_later = |transient: &HeldPolicy| {

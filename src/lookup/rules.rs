@@ -77,7 +77,7 @@ pub(super) fn started(context: Context, now: UnixTime) -> Start {
     }
 }
 
-/// Builds an interim outcome. A lookup in progress never reports absence.
+/// Builds an interim outcome. That a lookup is in progress never means absence.
 pub(super) fn unasked(context: Context, now: UnixTime) -> Outcome {
     let may_answer = context.readable || context.entry.policy(now).is_some();
     let decision = context.entry.decide(context.entry.domain(), now).filter(|_| may_answer);
@@ -257,6 +257,7 @@ fn outcome(
         change: None,
         head_tolerance: None,
         persisted: true,
+        is_store_seen: context.readable,
         asked,
         asked_at: context.asked_at,
         decided_at: now,

@@ -79,14 +79,20 @@ impl Tallies {
         let domain = outcome.domain();
         let failure = session.failure();
         let details = failure.and_then(FailureDetails::of_delivery).map(describe);
-        let of_dane = failure.is_some_and(|f| matches!(f.kind(), FailureKind::Dane(_)));
+        let dane = session.count_of_dane();
+        // DANE refused, and the policy was not looked at.
+        let of_dane = failure.is_some_and(|failure| match failure.kind() {
+            FailureKind::Dane(_) => true,
+            FailureKind::OtherHostVerified => dane == Some(SessionCount::Failed),
+            _ => false,
+        });
         let policy = session.policy().filter(|policy| policy.mode() != Mode::None);
-        if let Some(host) = session.host().filter(|_| session.is_dane_used() || of_dane) {
-            let is_failed = of_dane || failure.is_some_and(|f| f.kind().is_without_tls());
+        if let Some((host, dane)) = session.host().zip(dane) {
             let tally = self.of(ReportedPolicy::tlsa(domain, host, tlsa));
-            match details.clone().filter(|_| is_failed) {
-                Some(details) => tally.failed([details]),
-                None => tally.succeeded(),
+            if dane == SessionCount::Failed {
+                tally.failed(details.clone());
+            } else {
+                tally.succeeded();
             }
             // Another policy was not looked at, or there is none.
             if of_dane || policy.is_none() {

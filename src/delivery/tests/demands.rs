@@ -51,6 +51,33 @@ fn err_requiretls_wants_a_verified_host_that_something_vouches_for() {
     assert_eq!(verdict, (false, Some(FailureKind::MxMismatch)));
 }
 
+/// The network decides nothing for a host that the policy refuses by name.
+#[test]
+fn unmatched_host_that_dane_was_hoped_to_vouch_for_is_refused_though_not_reached() {
+    for (said, expected) in
+        [(Said::NotKnown, End::Retry), (Said::Absent, End::Retry), (Said::Passed, End::Open)]
+    {
+        let mut delivery = under(Some(Mode::Enforce), plain().with_dane_sufficient(true));
+        assert!(judge(&mut delivery, FOREIGN, said, Event::ConnectionFailed).0);
+        assert_eq!(end(delivery), expected, "{said:?}");
+    }
+    let mut delivery = under(Some(Mode::Enforce), plain());
+    assert!(judge(&mut delivery, GOOD, Said::NotKnown, Event::ConnectionFailed).0);
+    assert_eq!(end(delivery), End::Open);
+}
+
+/// DANE could have refused the host, so an attempt without a verdict counts as refused by it.
+#[test]
+fn attempt_without_a_verdict_counts_as_refused_by_dane() {
+    for (said, expected) in [(Said::NotKnown, End::Open), (Said::Passed, End::LocalDemand)] {
+        let mut delivery = under(None, plain());
+        let candidate = delivery.candidate_with_dane(&Mx::parse(GOOD), said.of(GOOD));
+        assert!(matches!(candidate, Candidate::Connect(_)));
+        drop(candidate);
+        assert_eq!(end(delivery), expected, "{said:?}");
+    }
+}
+
 #[test]
 fn err_a_forced_demand_is_lowered_by_nothing() {
     for mode in [Some(Mode::Testing), Some(Mode::None), None] {

@@ -49,9 +49,34 @@ impl Sender {
         self.look(&TxtAnswer::silence(), &https, clock).policy().is_some()
     }
 
+    /// A mail asks for the policy, at a time of the sender's clock, while the attacker blocks DNS and
+    /// HTTPS. The answer may come from memory, and is not written then. Returns `true` if a policy
+    /// applies.
+    ///
+    /// # Panics
+    /// If the stored bytes cannot be read.
+    pub fn mail(&mut self, clock: u64) -> bool {
+        let now = UnixTime::from_secs(clock);
+        if let Some(decision) = self.entry.as_ref().and_then(|entry| entry.decide(&domain(), now)) {
+            return decision.policy().is_some();
+        }
+        let https = HttpsAnswer::Failed(FetchFailure::Timeout);
+        self.ask(Recheck::WhenDue, &TxtAnswer::silence(), &https, clock).policy().is_some()
+    }
+
     fn look(&mut self, txt: &TxtAnswer, https: &HttpsAnswer, clock: u64) -> Outcome {
+        self.ask(Recheck::Refresh, txt, https, clock)
+    }
+
+    fn ask(
+        &mut self,
+        recheck: Recheck,
+        txt: &TxtAnswer,
+        https: &HttpsAnswer,
+        clock: u64,
+    ) -> Outcome {
         let held = self.entry.clone().map_or(Held::Nothing, Held::Entry);
-        let lookup = Lookup::new(domain(), held).recheck(Recheck::Refresh);
+        let lookup = Lookup::new(domain(), held).recheck(recheck);
         let run = run(lookup, txt, https, true, UnixTime::from_secs(clock));
         // The store holds nothing but the entries of this sender, as bytes.
         let bytes = run.outcome.entry().to_bytes();

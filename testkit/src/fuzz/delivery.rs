@@ -96,7 +96,8 @@ fn course(u: &mut Unstructured<'_>) -> Result<()> {
     let outcome = outcome(&rules, u.arbitrary()?);
     let mut delivery =
         Delivery::new(&outcome, requirements(&rules)).with_secure_mx(rules.secure_mx);
-    let mut objected = Objections::default();
+    let (mut objected, mut could, mut is_any_dropped) =
+        (Objections::default(), Objections::default(), false);
     let mut other = Delivery::new(&outcome, requirements(&rules));
     while !u.is_empty() {
         if u.ratio(1, 32)? {
@@ -110,9 +111,14 @@ fn course(u: &mut Unstructured<'_>) -> Result<()> {
         let mx = Mx::parse(u.choose(&NAMES)?);
         let (before, after, event): (Said, Said, Event) = u.arbitrary()?;
         let deliveries = (&mut delivery, &mut other);
-        let objections = candidate(&rules, deliveries, &mx, (before, after), event);
-        objected.policy |= objections.policy;
-        objected.sender |= objections.sender;
+        let tried = candidate(&rules, deliveries, &mx, (before, after), event);
+        objected = objected.and(tried.objections);
+        could = could.and(tried.could_object);
+        is_any_dropped |= tried.is_dropped;
+    }
+    // An attempt without a verdict counts as refused by all that could have refused an attempt.
+    if is_any_dropped {
+        objected = objected.and(could);
     }
     match (delivery.conclude(), objected) {
         (Conclusion::Retry(retry), Objections { policy: true, .. }) => {
@@ -125,14 +131,21 @@ fn course(u: &mut Unstructured<'_>) -> Result<()> {
     Ok(())
 }
 
-/// One candidate; what the model says that the conclusion must know of it.
+/// What the model says of one candidate, for the conclusion.
+#[derive(Debug, Default)]
+struct Tried {
+    objections: Objections,
+    could_object: Objections,
+    is_dropped: bool,
+}
+
 fn candidate(
     rules: &Rules,
     (delivery, other): (&mut Delivery, &mut Delivery),
     mx: &Mx,
     (before, after): (Said, Said),
     event: Event,
-) -> Objections {
+) -> Tried {
     let host = match mx {
         Mx::Host(host) => Some(host.as_str()),
         _ => None,
@@ -145,12 +158,13 @@ fn candidate(
         Candidate::Skip(result) => {
             assert!(beforehand.any(), "{}", context());
             assert_eq!(result.failure().and_then(Failure::enhanced_status), Some("4.7.5"));
-            return beforehand;
+            return Tried { objections: beforehand, ..Tried::default() };
         }
         Candidate::Connect(attempt) => attempt,
     };
     assert!(!beforehand.any(), "{}", context());
     assert_eq!(attempt.host().map(DnsName::as_str), host);
+    let could_object = rules.could_object(before.model(host));
     let attempt = attempt.with_dane(after.dane(host));
     let Some(session) = event.session(&attempt) else {
         if event == Event::Mistaken {
@@ -158,14 +172,15 @@ fn candidate(
             assert!(verdict.is_refused(), "{}", context());
             assert_eq!(verdict.result().count(), SessionCount::NotCounted);
         }
-        // An attempt without a verdict counts as refused by all that could have refused it.
-        return rules.could_object();
+        return Tried { could_object, is_dropped: true, ..Tried::default() };
     };
     let verdict = delivery.judge(attempt, session);
     if event == Event::ConnectionFailed {
         assert!(verdict.is_refused());
         assert_eq!(verdict.result().count(), SessionCount::NotCounted);
-        return Objections::default();
+        // The name stands, whatever the network does.
+        let objections = rules.objections(host, after.model(host), true, true);
+        return Tried { objections, could_object, is_dropped: false };
     }
     let verified = event == Event::Verified && host.is_some();
     let objections = rules.objections(host, after.model(host), event.has_tls(), verified);
@@ -178,7 +193,7 @@ fn candidate(
     assert!(!is_success || event.has_tls(), "{}", context());
     assert!(!(is_success && verdict.is_refused()), "{}", context());
     check_verdict(&verdict);
-    objections
+    Tried { objections, could_object, is_dropped: false }
 }
 
 fn check_verdict(verdict: &Verdict) {

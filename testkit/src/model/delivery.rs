@@ -63,6 +63,12 @@ impl Objections {
     pub const fn any(self) -> bool {
         self.policy || self.sender
     }
+
+    /// Whoever objects in one or the other.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self { policy: self.policy || other.policy, sender: self.sender || other.sender }
+    }
 }
 
 impl Rules {
@@ -108,9 +114,10 @@ impl Rules {
         matches!(self.mode, Mode::Enforce) && !is_lifted
     }
 
-    /// Who could object to a candidate of which nothing is known.
-    pub const fn could_object(&self) -> Objections {
-        let sender = self.demanded.is_some() || self.require_tls || self.require.is_some();
+    /// Who could object to a candidate of which nothing is known but what DANE said.
+    pub const fn could_object(&self, dane: Dane) -> Objections {
+        let demands = self.demanded.is_some() || self.require_tls || self.require.is_some();
+        let sender = demands || matches!(dane, Dane::Passed | Dane::Failed);
         Objections { policy: self.is_enforced(), sender }
     }
 }

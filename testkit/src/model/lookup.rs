@@ -21,7 +21,7 @@ impl Sender {
     ) -> Verdict {
         // A store that failed is not an empty store, but nothing of it is known.
         let mut known = if world.readable { self.clone() } else { Self::default() };
-        known.anchor(now);
+        let counts_anew = known.anchor(now);
         let mut next = known.clone();
 
         // RFC 8461 §5.1 step 1: "a cached policy whose time-since-fetch has not exceeded its
@@ -31,7 +31,8 @@ impl Sender {
 
         // The TXT question, or the memory of it.
         let remembered = known.remembered(now, held_id.as_deref());
-        let asks_txt = recheck != Recheck::WhenDue || remembered.is_none();
+        // An answer from memory is not written, and would not count the age.
+        let asks_txt = recheck != Recheck::WhenDue || counts_anew || remembered.is_none();
         let answer = match (asks_txt, remembered) {
             (false, Some(memory)) => Answer::from_memory(&memory),
             _ => Answer::from_dns(&world.txt),

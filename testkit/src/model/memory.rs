@@ -8,8 +8,9 @@ use super::{
 
 impl Sender {
     /// Deals with what a clock that ran ahead has stamped: back-off is put at its largest, the budget
-    /// is all spent, the age of a policy is counted.
-    pub(super) fn anchor(&mut self, now: u64) {
+    /// is all spent, the age of a policy is counted. Returns `true` if the age was counted.
+    pub(super) fn anchor(&mut self, now: u64) -> bool {
+        let mut counts_anew = false;
         if is_astray(now, self.full_at, BURST * INTERVAL) {
             let since = self.astray_since.filter(|since| *since <= now + CLOCK_TOLERANCE);
             self.restarts += u64::from(self.astray_since.is_some() && since.is_none());
@@ -30,6 +31,7 @@ impl Sender {
         }
         if let Some(policy) = &mut self.policy {
             if policy.is_ahead(now) {
+                let before = policy.counted;
                 policy.counted = Some(match policy.counted {
                     None => (0, now),
                     // Set back once more: no time is counted, but the note is a later one.
@@ -40,6 +42,7 @@ impl Sender {
                         if passed < step { (age, to) } else { (age + passed, now) }
                     }
                 });
+                counts_anew = before != policy.counted;
             }
             // At its end, or when the clock has caught up, the fetch is dated back for good.
             let counted = policy.counted.map_or(0, |(age, _)| age);
@@ -52,6 +55,7 @@ impl Sender {
                 self.generation += 1;
             }
         }
+        counts_anew
     }
 
     /// The remembered TXT outcome, if it is within its time and still means something.

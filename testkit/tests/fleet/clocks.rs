@@ -35,6 +35,20 @@ fn clock_that_ran_ahead_by_less_than_max_age_gives_one() {
     }
 }
 
+/// DNS named the id to the clock that was ahead, so that memory alone confirms the policy.
+#[test]
+fn finding_8_memory_does_not_keep_a_policy_from_ahead() {
+    for (max_age, ahead) in [(3_600, 12 * 3_600), (3_600, 3_000), (DAY, DAY - 600)] {
+        let mut sender = Sender::default();
+        sender.fetch("1", Mode::Enforce, max_age, START + ahead);
+        let applies = |minute: &u64| sender.mail(START + minute * 60);
+        let last = (0..4 * DAY / 60).take_while(applies).last().expect("it applies at first");
+        let life = (last + 1) * 60;
+        assert!(life <= max_age + max_age / 8 + TOLERANCE, "{ahead} ahead: {life} s");
+        assert!(life >= max_age, "{ahead} ahead: {life} s");
+    }
+}
+
 #[test]
 fn clock_that_ran_behind_erases_no_policy() {
     for max_age in [3_600, DAY, 7 * DAY] {

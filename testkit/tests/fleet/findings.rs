@@ -241,6 +241,42 @@ fn gate_takes_no_confirmation_from_the_answer_of_another_lookup() {
     }
 }
 
+/// Another lookup learnt of an id after the gate had asked: what that id announces was not read.
+#[test]
+fn gate_gives_no_token_while_another_lookup_knows_of_a_newer_id() {
+    for (meanwhile, expected) in [("1", true), ("2", false)] {
+        let mut shelf = shelf();
+        let (outcome, _) = shelf.ask(&TxtAnswer::id("1", 60), &fails(), NOW);
+        let (query, gate) = refused(&outcome).recheck(shelf.held(), Limits::default(), at(NOW + 1));
+        shelf.ask(&TxtAnswer::id(meanwhile, 60), &fails(), NOW + 2);
+        let (txt, https) = (TxtAnswer::id("1", 60), fails());
+        let run = drive(query, &txt, &https, at(NOW + 3), |entry| Some(shelf.merge(entry)));
+        assert_eq!(gate.permit(&run.outcome, at(NOW + 3)).is_some(), expected, "{meanwhile}");
+    }
+}
+
+/// A store that was neither read nor written may hold a later policy.
+#[test]
+fn gate_gives_no_token_while_the_store_says_nothing() {
+    let mut shelf = shelf();
+    let (outcome, _) = shelf.ask(&TxtAnswer::id("1", 60), &fails(), NOW);
+    for (notes, is_written, expected) in
+        [(true, false, false), (true, true, true), (false, true, true), (false, false, false)]
+    {
+        let held = Held::Unreadable { notes: notes.then(|| outcome.entry().clone()) };
+        let (query, gate) = refused(&outcome).recheck(held, Limits::default(), at(NOW + 1));
+        let run = drive(
+            query,
+            &TxtAnswer::id("1", 60),
+            &serves("mx.example.com"),
+            at(NOW + 1),
+            |entry| is_written.then(|| shelf.merge(entry)),
+        );
+        let token = gate.permit(&run.outcome, at(NOW + 1));
+        assert_eq!(token.is_some(), expected, "notes {notes}, written {is_written}");
+    }
+}
+
 #[test]
 fn finding_9_spent_budget_is_seen_before_the_fetch_ends() {
     let mut shelf = shelf();

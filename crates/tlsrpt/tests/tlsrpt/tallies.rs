@@ -157,6 +157,20 @@ fn dane_has_a_tally_of_its_own() {
         let result = session(outcome, MX, dane, course);
         assert_eq!(counted(outcome, &result), expected);
     }
+    // An assertion for another host fails, and a host that was not tried is no success.
+    let other = || Dane::Passed(DaneVerified::assertion(&DnsName::parse("b.example.net").unwrap()));
+    let mismatch = "certificate-host-mismatch/certificate-host-mismatch";
+    let skipped = session(&none, MX, other(), verified());
+    assert_eq!(counted(&none, &skipped), [format!("tlsa +0 -1 {mismatch}")]);
+    let foreign = "mx.example.net";
+    let vouched = Dane::Passed(DaneVerified::assertion(&DnsName::parse(foreign).unwrap()));
+    let skipped = session(&sts, foreign, vouched, verified());
+    assert_eq!(counted(&sts, &skipped), ["sts +0 -1 validation-failure/mx-not-in-policy"]);
+    // A policy of mode "none" excuses no session that DANE refused.
+    let off = look(held(NONE), "1", &Ok(NONE));
+    let refused = session(&off, MX, passed(), Session::NoStarttls);
+    let expected = "tlsa +0 -1 starttls-not-supported/starttls-not-offered";
+    assert_eq!(counted(&off, &refused), [expected]);
     let mut tallies = Tallies::default();
     let result = session(&none, MX, passed(), verified());
     tallies.count_with(&none, &result, ["3 1 1 AB"], |details| details);
