@@ -134,7 +134,7 @@ fn cases() -> usize {
         let area: Value = serde_json::from_str(&read(path)).expect("JSON");
         area["cases"].as_array().expect("a list of cases").len()
     };
-    files("conformance/cases", ".json").into_iter().map(count).sum()
+    files("crates/conformance/cases", ".json").into_iter().map(count).sum()
 }
 
 /// The rows of the tables of faults, without their heads.

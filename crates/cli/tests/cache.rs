@@ -1,13 +1,13 @@
 //! `mta-sts cache` on real stores: files, a Redis server, and a lab to refresh from.
 
-#[path = "../../adapters/tests/stores/entries.rs"]
+#[path = "../../../adapters/tests/stores/entries.rs"]
 #[allow(dead_code, reason = "the tests of the stores need more")]
 mod entries;
 #[path = "cache/faults.rs"]
 mod faults;
 #[path = "cache/redis.rs"]
 mod on_redis;
-#[path = "../../adapters/tests/stores/redis/server.rs"]
+#[path = "../../../adapters/tests/stores/redis/server.rs"]
 #[allow(dead_code, reason = "the tests of the stores need more")]
 mod server;
 #[path = "check/world.rs"]

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use mta_sts_testkit::fuzz::TARGETS;
 
 fn fuzz() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz")
 }
 
 #[test]
