@@ -27,7 +27,7 @@ use mta_sts_adapters::tokio::MtaSts;
 use mta_sts_adapters::{
     Bounce, BounceToken, HickoryDns, Limits, MxTls, PolicyDomain, Roots, Status, TlsFailure,
 };
-use mta_sts_testkit::lab::{DnsAnswer, Lab, Rcode, RecordType};
+use mta_sts_lab::{DnsAnswer, Lab, Rcode, RecordType};
 use mta_sts_tlsrpt::{DateRange, PolicyType, Report, Tallies};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;

@@ -28,7 +28,7 @@ use mta_sts::{
     UnixTime, policy_host_address,
 };
 use mta_sts_adapters::HandshakeFailure;
-use mta_sts_testkit::lab::{DnsAnswer, Lab, RecordType as Kind};
+use mta_sts_lab::{DnsAnswer, Lab, RecordType as Kind};
 use smol::future::{FutureExt, zip};
 use smol::net::TcpStream;
 use smol_hyper::rt::FuturesIo;

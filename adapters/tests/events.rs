@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use mta_sts_adapters::tokio::MtaSts;
 use mta_sts_adapters::{HickoryDns, Memory, PolicyDomain, Status};
-use mta_sts_testkit::lab::{DnsAnswer, Lab, Rcode, RecordType};
+use mta_sts_lab::{DnsAnswer, Lab, Rcode, RecordType};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
 

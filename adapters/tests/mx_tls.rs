@@ -20,7 +20,7 @@ use mta_sts_adapters::rustls::ClientConnection;
 use mta_sts_adapters::{
     CertificateFault, HickoryDns, Limits, MxTls, PolicyDomain, TlsAlert, TlsFailure, tokio,
 };
-use mta_sts_testkit::lab::{Certificate, Fate, Https, Lab, Moment, TlsVersions};
+use mta_sts_lab::{Certificate, Fate, Https, Lab, Moment, TlsVersions};
 
 const HOST: &str = "mx.example.com";
 /// The time that a host has.

@@ -8,7 +8,7 @@ use cpu_time::ThreadTime;
 use mta_sts::{Entry, PolicyDomain, Urgency};
 use mta_sts_adapters::tokio::MtaSts;
 use mta_sts_adapters::{HickoryDns, Roots, Sqlite, Store};
-use mta_sts_testkit::lab::Lab;
+use mta_sts_lab::Lab;
 
 use crate::Anything;
 use crate::makings::{domain, entry, shuffled};

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use mta_sts_adapters::blocking::{Builder, DnsThread, MtaSts};
 use mta_sts_adapters::{HickoryDns, PolicyDomain, Status};
-use mta_sts_testkit::lab::{DnsAnswer, Gate, Lab, RecordType};
+use mta_sts_lab::{DnsAnswer, Gate, Lab, RecordType};
 
 const HOST: &str = "mta-sts.example.com";
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -7,7 +7,7 @@ use std::task::Poll;
 use mta_sts_adapters::{
     BoxFuture, Dns, HickoryDns, MxAnswer as Mx, PolicyDomain, Status, Store, TxtAnswer as Txt,
 };
-use mta_sts_testkit::lab::Lab;
+use mta_sts_lab::Lab;
 
 use crate::world::{Act, World, builder, runtime, store};
 

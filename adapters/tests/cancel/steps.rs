@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use mta_sts_adapters::{PolicyDomain, Status, Store};
-use mta_sts_testkit::lab::Lab;
+use mta_sts_lab::Lab;
 use tokio::select;
 use tokio::time::{sleep, timeout};
 

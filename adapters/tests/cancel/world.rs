@@ -8,7 +8,7 @@ use mta_sts_adapters::tokio::{Builder, MtaSts};
 use mta_sts_adapters::{
     Bounce, BoxFuture, HickoryDns, Memory, Outcome, PolicyDomain, Status, UnixTime, system_clock,
 };
-use mta_sts_testkit::lab::{Lab, RecordType};
+use mta_sts_lab::{Lab, RecordType};
 use tokio::runtime::{self, Handle, Runtime};
 use tokio::task::yield_now;
 use tokio::time::timeout;

@@ -4,7 +4,7 @@ use std::thread;
 use std::time::Duration;
 
 use mta_sts_adapters::{Problem, Status};
-use mta_sts_testkit::lab::{Gate, Https};
+use mta_sts_lab::{Gate, Https};
 
 use crate::drivers::Driver;
 use crate::{LIMIT, domain, for_both, hold_txt, lab, txt_queries};

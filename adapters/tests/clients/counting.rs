@@ -1,7 +1,7 @@
 //! What is counted, for a program and for Prometheus.
 
 use mta_sts_adapters::{Snapshot, Status};
-use mta_sts_testkit::lab::{DnsAnswer, Https, RecordType, Response};
+use mta_sts_lab::{DnsAnswer, Https, RecordType, Response};
 
 use crate::drivers::Driver;
 use crate::{domain, for_both, lab, record};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use mta_sts_adapters::delivery::{Candidate, Conclusion, Mx, Retry};
 use mta_sts_adapters::{Bounce, DnsFailureKind, Problem, Status};
-use mta_sts_testkit::lab::{DnsAnswer, Gate, Https, Lab, Rcode, RecordType};
+use mta_sts_lab::{DnsAnswer, Gate, Https, Lab, Rcode, RecordType};
 
 use crate::drivers::Driver;
 use crate::{DAY, LIMIT, clock, domain, for_both, lab, record, txt_queries};

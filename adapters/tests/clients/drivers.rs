@@ -6,7 +6,7 @@ use mta_sts_adapters::{
     Bounce, BuildError, Builder, DnsFailure, HickoryDns, Outcome, PolicyDomain, Snapshot, blocking,
     tokio,
 };
-use mta_sts_testkit::lab::Lab;
+use mta_sts_lab::Lab;
 
 use crate::lab_client::trusting;
 

@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use mta_sts_adapters::{Clock, PolicyDomain, UnixTime, system_clock};
-use mta_sts_testkit::lab::{DnsAnswer, Gate, Lab, RecordType};
+use mta_sts_lab::{DnsAnswer, Gate, Lab, RecordType};
 
 const DAY: u64 = 86_400;
 /// How long a test waits for what must come.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use mta_sts_adapters::schedule::Alert;
 use mta_sts_adapters::{Memory, Mode, Snapshot, Status};
-use mta_sts_testkit::lab::{Https, Response};
+use mta_sts_lab::{Https, Response};
 
 use crate::drivers::{Driver, Refresher};
 use crate::{DAY, LIMIT, clock, domain, for_both, lab};

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use mta_sts_testkit::lab::{DnsAnswer, Lab, Rcode, RecordType};
+use mta_sts_lab::{DnsAnswer, Lab, Rcode, RecordType};
 
 use crate::case::{Case, Expect, Group, Names, Setting, absent, found, no_policy};
 
@@ -205,7 +205,7 @@ fn filtered(what: impl Into<String>, expect: Expect, addresses: Vec<IpAddr>) -> 
 }
 
 fn broken(what: &str, addresses: Vec<IpAddr>) -> Case {
-    use mta_sts_testkit::lab::{Fate, Https, Moment};
+    use mta_sts_lab::{Fate, Https, Moment};
     Case::new(what, no_policy("tls-closed"), move |lab, names| {
         at(lab, names, &addresses);
         lab.https().set(&names.host, Https::fails(Moment::AfterHello, Fate::Reset));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mta_sts_testkit::lab::{Ending, Framing, Https, Lab, Pace, Response, padded};
+use mta_sts_lab::{Ending, Framing, Https, Lab, Pace, Response, padded};
 
 use crate::case::{Expect, Group, Names, absent, found, invalid};
 use crate::head::{POLICY, policy, raw, respond};

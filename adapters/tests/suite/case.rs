@@ -3,7 +3,7 @@
 use std::fmt;
 
 use mta_sts_adapters::Status;
-use mta_sts_testkit::lab::Lab;
+use mta_sts_lab::Lab;
 
 /// Faults of one kind.
 pub(crate) struct Group {

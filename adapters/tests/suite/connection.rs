@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mta_sts_testkit::lab::{Fate, Https, Lab, Moment, Pace};
+use mta_sts_lab::{Fate, Https, Lab, Moment, Pace};
 
 use crate::case::{Case, Group, Names, absent};
 use crate::head::{policy, respond};

@@ -1,8 +1,6 @@
 //! What DNS may answer when it is asked for the record.
 
-use mta_sts_testkit::lab::{
-    DnsAnswer, DnsRecord, Lab, OverTcp, Rcode, RecordData, RecordType, Section,
-};
+use mta_sts_lab::{DnsAnswer, DnsRecord, Lab, OverTcp, Rcode, RecordData, RecordType, Section};
 
 use crate::case::{
     Case, Expect, Group, Names, Setting, absent, found, no_answer, no_record, unknown,

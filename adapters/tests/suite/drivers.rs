@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use mta_sts_adapters::{Limits, Memory, Outcome, PolicyDomain, Recheck};
-use mta_sts_testkit::lab::Lab;
+use mta_sts_lab::Lab;
 
 use crate::case::Setting;
 

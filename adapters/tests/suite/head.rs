@@ -1,6 +1,6 @@
 //! Heads of responses.
 
-use mta_sts_testkit::lab::{Ending, Https, Lab, Response};
+use mta_sts_lab::{Ending, Https, Lab, Response};
 
 use crate::case::{Case, Expect, Group, Names, absent, found, no_policy};
 

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use mta_sts_adapters::{Limits, Memory, Outcome, PolicyDomain, Recheck, Status};
-use mta_sts_testkit::lab::{Lab, POLICY_PATH};
+use mta_sts_lab::{Lab, POLICY_PATH};
 
 use crate::case::{Case, Expect, Group, Names, Seen, Setting, Time};
 use crate::drivers::{Client, DRIVERS, Driver, Making};

@@ -1,6 +1,6 @@
 //! Certificates and TLS.
 
-use mta_sts_testkit::lab::{Certificate, Https, Lab, TlsVersions};
+use mta_sts_lab::{Certificate, Https, Lab, TlsVersions};
 
 use crate::case::{Case, Group, Names, absent, found, untrusted};
 use crate::head::POLICY;

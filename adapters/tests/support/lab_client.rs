@@ -1,7 +1,7 @@
 //! A client of the lab.
 
 use mta_sts_adapters::{Builder, Roots};
-use mta_sts_testkit::lab::Lab;
+use mta_sts_lab::Lab;
 
 /// Trusts the lab and no other, and fetches from it.
 pub(crate) fn trusting<D: ?Sized, H: ?Sized>(builder: Builder<D, H>, lab: &Lab) -> Builder<D, H> {

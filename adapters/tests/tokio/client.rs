@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use mta_sts_adapters::tokio::MtaSts;
 use mta_sts_adapters::{Clock, PolicyDomain, Problem, Recheck, Status, UnixTime, system_clock};
-use mta_sts_testkit::lab::{DnsAnswer, Fate, Gate, Https, Lab, Moment, RecordType, Response};
+use mta_sts_lab::{DnsAnswer, Fate, Gate, Https, Lab, Moment, RecordType, Response};
 
 use tokio::task::JoinHandle;
 

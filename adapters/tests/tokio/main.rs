@@ -8,7 +8,7 @@ mod stores;
 
 use mta_sts_adapters::HickoryDns;
 use mta_sts_adapters::tokio::{Builder, MtaSts};
-use mta_sts_testkit::lab::Lab;
+use mta_sts_lab::Lab;
 
 /// A client's builder that asks the lab and trusts it.
 fn builder(lab: &Lab) -> Builder {

@@ -10,7 +10,7 @@ use mta_sts_adapters::{
     Bounce, Entry, EntryError, Memory, Outcome, PolicyDomain, Problem, Status, Store, StoreError,
     Stored, Urgency,
 };
-use mta_sts_testkit::lab::{DnsAnswer, Gate, Https, Lab, RecordType};
+use mta_sts_lab::{DnsAnswer, Gate, Https, Lab, RecordType};
 
 use crate::builder;
 use crate::client::clock;

@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use mta_sts_adapters::{Entry, Held, Sqlite, Store, Urgency, system_clock};
-use mta_sts_testkit::lab::Fate;
+use mta_sts_lab::Fate;
 use serde_json::{Value, json};
 
 use entries::{DAY, WEEK, domain, found, id, nothing};

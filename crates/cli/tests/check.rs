@@ -5,7 +5,7 @@ mod world;
 
 use std::process::Command;
 
-use mta_sts_testkit::lab::{Certificate, DnsAnswer, Fate, Https, Rcode, RecordType, Response};
+use mta_sts_lab::{Certificate, DnsAnswer, Fate, Https, Rcode, RecordType, Response};
 use serde_json::{Value, json};
 
 use world::{World, exit, json_of, run, text};

@@ -1,11 +1,9 @@
 //! What it takes to test an MTA-STS sender: a reference model written from the RFC, naive oracles
-//! for the parsers, readers of the vectors, the bodies of the fuzz targets, a fleet of senders under
-//! attack, and (feature `lab`) loopback DNS and HTTPS servers with every fault.
+//! for the parsers, readers of the vectors, the bodies of the fuzz targets, and a fleet of senders
+//! under attack. Nothing here opens a socket: the servers for tests are in `mta-sts-lab`.
 
 pub mod fleet;
 pub mod fuzz;
-#[cfg(feature = "lab")]
-pub mod lab;
 pub mod model;
 pub mod oracle;
 pub mod pair;

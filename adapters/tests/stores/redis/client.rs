@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use mta_sts_adapters::tokio::MtaSts;
 use mta_sts_adapters::{HickoryDns, PolicyDomain, Redis, Status, Store};
-use mta_sts_testkit::lab::Lab;
+use mta_sts_lab::Lab;
 
 use super::lab_client::trusting;
 use super::server::Server;

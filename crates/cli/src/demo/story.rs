@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 
 use mta_sts::{Mode, Outcome, Problem, Status, UnixTime};
-use mta_sts_testkit::lab::{Certificate, DnsAnswer, Domain, Fate, Rcode, RecordType};
+use mta_sts_lab::{Certificate, DnsAnswer, Domain, Fate, Rcode, RecordType};
 
 use super::world::{Asked, World};
 use crate::check::words;

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use mta_sts::{PolicyDomain, UnixTime};
 use mta_sts_adapters::tokio::MtaSts;
 use mta_sts_adapters::{BuildError, HickoryDns, Roots, system_clock};
-use mta_sts_testkit::lab::{DnsQuery, Lab, RecordType};
+use mta_sts_lab::{DnsQuery, Lab, RecordType};
 use serde::Serialize;
 
 use crate::exit::Failure;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use mta_sts_testkit::lab::Lab;
+use mta_sts_lab::Lab;
 use serde_json::Value;
 
 /// A folder that goes with the test.

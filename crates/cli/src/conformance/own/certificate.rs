@@ -3,7 +3,7 @@
 use mta_sts::{FetchFailure, PolicyDomain, Problem, Status};
 use mta_sts_adapters::tokio::MtaSts;
 use mta_sts_adapters::{HickoryDns, Roots};
-use mta_sts_testkit::lab::{Certificate, Lab};
+use mta_sts_lab::{Certificate, Lab};
 use serde::Deserialize;
 use serde_json::json;
 use tokio::runtime::Runtime;

@@ -2,9 +2,12 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::{Certificate, Hosts, Https, RecordType, Zone};
+use crate::dns::Zone;
+use crate::dns_record::RecordType;
+use crate::https::{Hosts, Https};
+use crate::tls::Certificate;
 
-/// A policy domain in the making, from [`Lab::domain`](super::Lab::domain); [`publish`] puts it
+/// A policy domain in the making, from [`Lab::domain`](crate::Lab::domain); [`publish`] puts it
 /// into the zone and onto the web. Publish again to change it: what this sets is replaced, and
 /// nothing else.
 ///
@@ -29,7 +32,7 @@ pub struct Domain {
 }
 
 impl Domain {
-    pub(super) fn new(zone: Zone, hosts: Hosts, name: &str) -> Self {
+    pub(crate) fn new(zone: Zone, hosts: Hosts, name: &str) -> Self {
         let name = name.strip_suffix('.').unwrap_or(name).to_owned();
         Self {
             zone,

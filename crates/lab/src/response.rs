@@ -45,8 +45,8 @@ pub enum Ending {
     Reset,
 }
 
-/// How fast a response comes. Stalls end when the client goes, when the [`Lab`](super::Lab) is
-/// dropped or with the connection's [time](super::LIFETIME).
+/// How fast a response comes. Stalls end when the client goes, when the [`Lab`](crate::Lab) is
+/// dropped or with the connection's [time](crate::LIFETIME).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Pace {
@@ -70,7 +70,7 @@ pub enum Pace {
 /// An HTTP/1.1 response.
 ///
 /// ```
-/// use mta_sts_testkit::lab::{Ending, Framing, Response};
+/// use mta_sts_lab::{Ending, Framing, Response};
 /// let cut = Response::policy("version: STSv1\nmode: none\nmax_age: 60\n")
 ///     .framing(Framing::DeclaredLength(4096))
 ///     .ending(Ending::Cut);
@@ -85,7 +85,7 @@ pub struct Response {
     body: Vec<u8>,
     endless: bool,
     framing: Framing,
-    pub(super) ending: Ending,
+    pub(crate) ending: Ending,
     pace: Pace,
 }
 
@@ -197,7 +197,7 @@ impl Response {
     }
 
     /// The ending, now that the wishes of both sides are known.
-    pub(super) fn ending_for(&self, client_closes: bool) -> Ending {
+    pub(crate) fn ending_for(&self, client_closes: bool) -> Ending {
         match self.ending {
             Ending::KeepOpen if client_closes || self.framing == Framing::UntilClose => {
                 Ending::Close
@@ -253,7 +253,7 @@ impl Response {
         wire
     }
 
-    pub(super) async fn send<S>(&self, stream: &mut S) -> io::Result<()>
+    pub(crate) async fn send<S>(&self, stream: &mut S) -> io::Result<()>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
@@ -302,7 +302,7 @@ pub fn padded(text: &str, octets: usize) -> Vec<u8> {
     body
 }
 
-pub(super) async fn write<S: AsyncWrite + Unpin>(stream: &mut S, octets: &[u8]) -> io::Result<()> {
+pub(crate) async fn write<S: AsyncWrite + Unpin>(stream: &mut S, octets: &[u8]) -> io::Result<()> {
     stream.write_all(octets).await?;
     stream.flush().await
 }
@@ -320,7 +320,7 @@ async fn drip<S: AsyncWrite + Unpin>(
 }
 
 /// Reads and forgets until the client closes, which is then an error: nothing more can be sent.
-pub(super) async fn stall<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<()> {
+pub(crate) async fn stall<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<()> {
     let mut sink = [0; 1024];
     while stream.read(&mut sink).await? > 0 {}
     Err(io::ErrorKind::UnexpectedEof.into())

@@ -8,9 +8,7 @@ use hickory_resolver::net::{DnsError, NetError, NoRecords};
 use hickory_resolver::proto::op::{Edns, Message, OpCode, Query, ResponseCode};
 use hickory_resolver::proto::rr::rdata::opt::{EdnsCode, EdnsOption};
 use hickory_resolver::proto::rr::{Name, RData, RecordType as Type};
-use mta_sts_testkit::lab::{
-    DnsAnswer, DnsRecord, Lab, OverTcp, Rcode, RecordData, RecordType, Section,
-};
+use mta_sts_lab::{DnsAnswer, DnsRecord, Lab, OverTcp, Rcode, RecordData, RecordType, Section};
 
 use crate::client::resolver;
 

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::dns_answer::DnsAnswer;
-use super::dns_record::{DnsRecord, RecordData, RecordType, txt_data};
-use super::log::Log;
+use crate::dns_answer::DnsAnswer;
+use crate::dns_record::{DnsRecord, RecordData, RecordType, txt_data};
+use crate::log::Log;
 
 /// As many aliases as the server follows; then it gives up, as with a loop.
 const MAX_ALIASES: usize = 16;
@@ -48,7 +48,7 @@ pub struct DnsQuery {
 }
 
 impl Zone {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let table = Table { answers: HashMap::new(), unknown: None };
         Self { table: Arc::new(Mutex::new(table)), queries: Log::new() }
     }
@@ -134,11 +134,11 @@ impl Zone {
         *self.lock() = Table { answers: HashMap::new(), unknown: None };
     }
 
-    pub(super) fn log(&self, query: DnsQuery) {
+    pub(crate) fn log(&self, query: DnsQuery) {
         self.queries.push(query);
     }
 
-    pub(super) fn answer(&self, name: &str, rtype: RecordType) -> DnsAnswer {
+    pub(crate) fn answer(&self, name: &str, rtype: RecordType) -> DnsAnswer {
         self.lock().resolve(&key(name), rtype)
     }
 
@@ -225,6 +225,6 @@ fn joined(mut aliases: Vec<DnsRecord>, mut answer: DnsAnswer, end: &str) -> DnsA
     DnsAnswer { records: aliases, ..answer }
 }
 
-pub(super) fn key(name: &str) -> String {
+pub(crate) fn key(name: &str) -> String {
     name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()
 }

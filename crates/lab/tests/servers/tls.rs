@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::sync::Arc;
 
-use mta_sts_testkit::lab::{Certificate, Fate, Https, Lab, Moment, POLICY_PATH, TlsVersions};
+use mta_sts_lab::{Certificate, Fate, Https, Lab, Moment, POLICY_PATH, TlsVersions};
 use rustls::{AlertDescription, CertificateError, ClientConfig, Error, PeerIncompatible};
 
 use crate::client::{Fetch, HOST, POLICY, fetch, get, tls_config};

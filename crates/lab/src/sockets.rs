@@ -7,8 +7,11 @@ use std::sync::Arc;
 use tokio::net::{self, TcpSocket};
 use tokio::task::JoinSet;
 
-use super::tls::Authority;
-use super::{Hosts, LabError, Zone, dns_server, https_server};
+use crate::dns::Zone;
+use crate::error::LabError;
+use crate::https::Hosts;
+use crate::tls::Authority;
+use crate::{dns_server, https_server};
 
 /// Tries for a port that is free over UDP and TCP alike.
 const ATTEMPTS: usize = 16;
@@ -18,7 +21,7 @@ const REFUSING: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
 const BLACK_HOLE: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 3));
 
 /// The sockets that the servers take over.
-pub(super) struct Sockets {
+pub(crate) struct Sockets {
     dns_udp: UdpSocket,
     dns_tcp: TcpListener,
     dns_udp_only: UdpSocket,
@@ -27,13 +30,13 @@ pub(super) struct Sockets {
 
 /// The addresses, and the sockets that nobody serves.
 #[derive(Debug)]
-pub(super) struct Held {
-    pub(super) dns: SocketAddr,
-    pub(super) dns_udp_only: SocketAddr,
-    pub(super) https: SocketAddr,
-    pub(super) refusing: SocketAddr,
-    pub(super) black_hole: SocketAddr,
-    pub(super) has_ipv6: bool,
+pub(crate) struct Held {
+    pub(crate) dns: SocketAddr,
+    pub(crate) dns_udp_only: SocketAddr,
+    pub(crate) https: SocketAddr,
+    pub(crate) refusing: SocketAddr,
+    pub(crate) black_hole: SocketAddr,
+    pub(crate) has_ipv6: bool,
     // Bound and not listening: the port is ours, and the system refuses connections to it.
     _refusing: [TcpSocket; 2],
     // Listening and never accepting.
@@ -41,7 +44,7 @@ pub(super) struct Held {
 }
 
 impl Sockets {
-    pub(super) fn open() -> Result<(Self, Held), LabError> {
+    pub(crate) fn open() -> Result<(Self, Held), LabError> {
         let (dns_udp, dns_tcp) = pair("dns", TcpListener::bind::<SocketAddr>)?;
         let (dns_udp_only, no_tcp) = pair("dns without tcp", refusing)?;
         let first = TcpListener::bind((HOME, 0)).map_err(failed("https"))?;
@@ -69,7 +72,7 @@ impl Sockets {
     }
 
     /// Starts the servers on the runtime that is entered.
-    pub(super) fn into_servers(
+    pub(crate) fn into_servers(
         self,
         zone: &Zone,
         hosts: &Hosts,

@@ -7,7 +7,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use hickory_resolver::proto::rr::RecordType as Type;
-use mta_sts_testkit::lab::{
+use mta_sts_lab::{
     DnsAnswer, Fate, Gate, Https, Lab, Moment, POLICY_PATH, Pace, RecordType, Response,
 };
 

@@ -7,9 +7,9 @@ use tokio::sync::watch;
 /// Holds replies back until it is opened, so that a test decides what happens first instead of
 /// sleeping.
 ///
-/// Hand it to [`DnsAnswer::held_by`](super::DnsAnswer::held_by) or
-/// [`Https::held_by`](super::Https::held_by). Clones are the same gate; once open it stays open. A
-/// reply that nobody lets go ends with its connection's [time](super::LIFETIME).
+/// Hand it to [`DnsAnswer::held_by`](crate::DnsAnswer::held_by) or
+/// [`Https::held_by`](crate::Https::held_by). Clones are the same gate; once open it stays open. A
+/// reply that nobody lets go ends with its connection's [time](crate::LIFETIME).
 #[derive(Clone, Debug)]
 pub struct Gate {
     open: Arc<watch::Sender<bool>>,
@@ -26,7 +26,7 @@ impl Gate {
         self.open.send_replace(true);
     }
 
-    pub(super) async fn passed(&self) {
+    pub(crate) async fn passed(&self) {
         // The sender lives in `self`: it cannot be gone while this waits.
         let _ = self.open.subscribe().wait_for(|open| *open).await;
     }

@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::time::Duration;
 
 use hyper::Request;
-use mta_sts_testkit::lab::{
+use mta_sts_lab::{
     ENDLESS_LIMIT, Ending, Fate, Framing, Https, Lab, Moment, POLICY_PATH, Pace, Response, padded,
 };
 

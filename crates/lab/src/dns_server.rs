@@ -15,10 +15,10 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use super::dns::{DnsQuery, Zone, key};
-use super::dns_answer::{Delivery, DnsAnswer, OverTcp, Section, Soa};
-use super::dns_record::{DnsRecord, Rcode, RecordData, RecordType};
-use super::{LIFETIME, PAUSE};
+use crate::dns::{DnsQuery, Zone, key};
+use crate::dns_answer::{Delivery, DnsAnswer, OverTcp, Section, Soa};
+use crate::dns_record::{DnsRecord, Rcode, RecordData, RecordType};
+use crate::lifetime::{LIFETIME, PAUSE};
 
 /// Questions over UDP that may wait at once; further ones are dropped, as a busy server does.
 const MAX_DATAGRAMS: usize = 256;
@@ -37,7 +37,7 @@ enum Reply {
     Reset,
 }
 
-pub(super) async fn serve_udp(socket: UdpSocket, zone: Zone) {
+pub(crate) async fn serve_udp(socket: UdpSocket, zone: Zone) {
     let socket = Arc::new(socket);
     let mut tasks = JoinSet::new();
     let mut buffer = vec![0; 4096];
@@ -63,7 +63,7 @@ pub(super) async fn serve_udp(socket: UdpSocket, zone: Zone) {
     }
 }
 
-pub(super) async fn serve_tcp(listener: TcpListener, zone: Zone) {
+pub(crate) async fn serve_tcp(listener: TcpListener, zone: Zone) {
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let mut tasks = JoinSet::new();
     loop {

@@ -18,7 +18,7 @@ pub enum RecordType {
     Txt,
     /// TLSA, for DANE.
     Tlsa,
-    /// In [`Zone::set`](super::Zone::set): every type of the name that has no answer of its own.
+    /// In [`Zone::set`](crate::Zone::set): every type of the name that has no answer of its own.
     Any,
     /// Another type, by number.
     Other(u16),
@@ -131,6 +131,6 @@ pub enum RecordData {
     Raw(u16, Vec<u8>),
 }
 
-pub(super) fn txt_data<S: AsRef<[u8]>>(strings: impl IntoIterator<Item = S>) -> RecordData {
+pub(crate) fn txt_data<S: AsRef<[u8]>>(strings: impl IntoIterator<Item = S>) -> RecordData {
     RecordData::Txt(strings.into_iter().map(|string| string.as_ref().to_vec()).collect())
 }

@@ -2,13 +2,13 @@
 
 use std::net::IpAddr;
 
-use super::Gate;
-use super::dns_record::{DnsRecord, Rcode, RecordData, txt_data};
+use crate::dns_record::{DnsRecord, Rcode, RecordData, txt_data};
+use crate::gate::Gate;
 
 /// One behaviour of the DNS server: what it replies, and how.
 ///
 /// ```
-/// use mta_sts_testkit::lab::{DnsAnswer, Rcode};
+/// use mta_sts_lab::{DnsAnswer, Rcode};
 /// let lame = DnsAnswer::lame();
 /// let bogus = DnsAnswer::rcode(Rcode::SERVFAIL).extended_error(6, "bogus signature");
 /// let over_tcp = DnsAnswer::txt(["v=STSv1; id=1;"], 300).truncated();
@@ -17,35 +17,35 @@ use super::dns_record::{DnsRecord, Rcode, RecordData, txt_data};
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct DnsAnswer {
-    pub(super) rcode: Rcode,
-    pub(super) records: Vec<DnsRecord>,
-    pub(super) soa: Option<Soa>,
-    pub(super) extended_error: Option<(u16, String)>,
-    pub(super) aliases: Aliases,
-    pub(super) section: Section,
-    pub(super) delivery: Delivery,
-    pub(super) gate: Option<Gate>,
+    pub(crate) rcode: Rcode,
+    pub(crate) records: Vec<DnsRecord>,
+    pub(crate) soa: Option<Soa>,
+    pub(crate) extended_error: Option<(u16, String)>,
+    pub(crate) aliases: Aliases,
+    pub(crate) section: Section,
+    pub(crate) delivery: Delivery,
+    pub(crate) gate: Option<Gate>,
 }
 
 /// The two times of an SOA record, the lesser of which is the negative TTL (RFC 2308 §5).
 #[derive(Clone, Debug)]
-pub(super) struct Soa {
-    pub(super) ttl: u32,
-    pub(super) minimum: u32,
+pub(crate) struct Soa {
+    pub(crate) ttl: u32,
+    pub(crate) minimum: u32,
     /// A name whose zone it is; `None` for the name that was asked.
-    pub(super) under: Option<String>,
+    pub(crate) under: Option<String>,
 }
 
 /// Aliases between the name that was asked and the rest of the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Aliases {
+pub(crate) enum Aliases {
     None,
     Chain(u8),
     Loop,
 }
 
 #[derive(Clone, Debug)]
-pub(super) enum Delivery {
+pub(crate) enum Delivery {
     Whole,
     Silent,
     Truncated(OverTcp),
@@ -127,7 +127,7 @@ impl DnsAnswer {
         Self::records(hosts.into_iter().map(record))
     }
 
-    /// A CNAME record. Set under [`RecordType::Cname`](super::RecordType::Cname), the server follows
+    /// A CNAME record. Set under [`RecordType::Cname`](crate::RecordType::Cname), the server follows
     /// it as a recursive resolver does; set under another type, it is all that the answer holds.
     pub fn cname(target: impl Into<String>, ttl: u32) -> Self {
         Self::records([DnsRecord::new(ttl, RecordData::Cname(target.into()))])
@@ -212,7 +212,7 @@ impl DnsAnswer {
 
     /// Truncated over UDP, and over TCP as given.
     ///
-    /// For a TCP port that refuses, ask at [`Lab::dns_addr_without_tcp`](super::Lab).
+    /// For a TCP port that refuses, ask at [`Lab::dns_addr_without_tcp`](crate::Lab).
     pub fn truncated_then(mut self, tcp: OverTcp) -> Self {
         self.delivery = Delivery::Truncated(tcp);
         self
@@ -259,7 +259,7 @@ impl DnsAnswer {
 impl DnsAnswer {
     /// The answer with its aliases written out, for the name that stands at `position` in the
     /// chain that begins at `base`.
-    pub(super) fn at(mut self, base: &str, position: u8) -> Self {
+    pub(crate) fn at(mut self, base: &str, position: u8) -> Self {
         let depth = match self.aliases {
             Aliases::None => return self,
             Aliases::Chain(depth) => depth,
@@ -287,7 +287,7 @@ impl DnsAnswer {
     }
 
     /// How far the chain goes: positions up to this one have an answer.
-    pub(super) fn depth(&self) -> u8 {
+    pub(crate) fn depth(&self) -> u8 {
         match self.aliases {
             Aliases::None => 0,
             Aliases::Chain(depth) => depth,

@@ -28,13 +28,13 @@ struct State<T> {
 }
 
 impl<T> Log<T> {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let state = Mutex::new(State { entries: Vec::new(), total: 0 });
         let total = watch::Sender::new(0);
         Self { inner: Arc::new(Inner { state, grown: Condvar::new(), total }) }
     }
 
-    pub(super) fn push(&self, entry: T) {
+    pub(crate) fn push(&self, entry: T) {
         let mut state = self.lock();
         if state.entries.len() < LOG_LIMIT {
             state.entries.push(entry);

@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::Gate;
-use super::dns::key;
-use super::log::Log;
-use super::response::{Ending, Framing, Response};
-use super::tls::{Certificate, TlsVersions};
+use crate::dns::key;
+use crate::gate::Gate;
+use crate::log::Log;
+use crate::response::{Ending, Framing, Response};
+use crate::tls::{Certificate, TlsVersions};
 
 /// Where a policy lives (RFC 8461 §3.3).
 pub const POLICY_PATH: &str = "/.well-known/mta-sts.txt";
@@ -19,7 +19,7 @@ pub const POLICY_PATH: &str = "/.well-known/mta-sts.txt";
 /// by [`raw`](Self::raw) or [`fails`](Self::fails) does so whatever the request.
 ///
 /// ```
-/// use mta_sts_testkit::lab::{Certificate, Fate, Https, Moment, Response};
+/// use mta_sts_lab::{Certificate, Fate, Https, Moment, Response};
 /// let good = Https::policy("version: STSv1\nmode: none\nmax_age: 60\n");
 /// let expired = good.clone().certificate(Certificate::Expired);
 /// let gone = Https::respond(Response::new(410));
@@ -28,15 +28,15 @@ pub const POLICY_PATH: &str = "/.well-known/mta-sts.txt";
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Https {
-    pub(super) certificate: Certificate,
-    pub(super) versions: TlsVersions,
-    pub(super) act: Act,
-    pub(super) any_path: bool,
-    pub(super) gate: Option<Gate>,
+    pub(crate) certificate: Certificate,
+    pub(crate) versions: TlsVersions,
+    pub(crate) act: Act,
+    pub(crate) any_path: bool,
+    pub(crate) gate: Option<Gate>,
 }
 
 #[derive(Clone, Debug)]
-pub(super) enum Act {
+pub(crate) enum Act {
     Respond(Response),
     Raw(Vec<u8>, Ending),
     Fail(Moment, Fate),
@@ -208,7 +208,7 @@ impl HttpRequest {
 }
 
 impl Hosts {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let table = Table { hosts: HashMap::new(), on_accept: None, connections: 0 };
         Self { table: Arc::new(Mutex::new(table)), hellos: Log::new(), requests: Log::new() }
     }
@@ -249,13 +249,13 @@ impl Hosts {
         &self.requests
     }
 
-    pub(super) fn accepted(&self) -> Option<Fate> {
+    pub(crate) fn accepted(&self) -> Option<Fate> {
         let mut table = self.lock();
         table.connections = table.connections.saturating_add(1);
         table.on_accept
     }
 
-    pub(super) fn host(&self, name: &str) -> Option<Https> {
+    pub(crate) fn host(&self, name: &str) -> Option<Https> {
         self.lock().hosts.get(name).cloned()
     }
 

@@ -13,10 +13,10 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::https::{Act, Fate, Hello, Hosts, HttpRequest, Https, Moment, POLICY_PATH};
-use super::response::{Ending, Response, stall, write};
-use super::tls::{Authority, INTERNAL_ERROR, UNRECOGNIZED_NAME};
-use super::{LIFETIME, PAUSE};
+use crate::https::{Act, Fate, Hello, Hosts, HttpRequest, Https, Moment, POLICY_PATH};
+use crate::lifetime::{LIFETIME, PAUSE};
+use crate::response::{Ending, Response, stall, write};
+use crate::tls::{Authority, INTERNAL_ERROR, UNRECOGNIZED_NAME};
 
 /// Connections at once; further ones wait in the backlog.
 const MAX_CONNECTIONS: usize = 256;
@@ -26,7 +26,7 @@ const MAX_HEAD: usize = 32 * 1024;
 /// octets would turn the close into a reset.
 const LINGER: Duration = Duration::from_secs(5);
 
-pub(super) async fn serve(listener: TcpListener, hosts: Hosts, authority: Arc<Authority>) {
+pub(crate) async fn serve(listener: TcpListener, hosts: Hosts, authority: Arc<Authority>) {
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let mut tasks = JoinSet::new();
     loop {

@@ -14,13 +14,13 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::NoServerSessionStorage;
 use rustls::{ServerConfig, SupportedProtocolVersion, version};
 
-use super::LabError;
+use crate::error::LabError;
 
 /// TLS configurations kept ready; when there are more, all are made afresh.
 const MAX_CACHED: usize = 1024;
 
 /// The certificate that a host presents. Where nothing else is said it is valid from 2020 to
-/// 2099, for the host's name, and signed by the [lab's authority](super::Lab::ca_pem).
+/// 2099, for the host's name, and signed by the [lab's authority](crate::Lab::ca_pem).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Certificate {
@@ -88,7 +88,7 @@ impl TlsVersions {
     }
 
     /// What an imitated server writes instead of a handshake.
-    pub(super) fn imitation(self) -> Option<&'static [u8]> {
+    pub(crate) fn imitation(self) -> Option<&'static [u8]> {
         match self {
             // Record: handshake, TLS 1.1, 42 octets. ServerHello of 38: TLS 1.1, random of 32,
             // no session, TLS_RSA_WITH_AES_128_CBC_SHA, no compression (RFC 4346 §7.4.1.3).
@@ -104,15 +104,15 @@ impl TlsVersions {
 }
 
 /// A fatal `unrecognized_name` alert (RFC 6066 §3), for hosts that are not there.
-pub(super) const UNRECOGNIZED_NAME: &[u8] = b"\x15\x03\x03\x00\x02\x02\x70";
+pub(crate) const UNRECOGNIZED_NAME: &[u8] = b"\x15\x03\x03\x00\x02\x02\x70";
 
 /// A fatal `internal_error` alert (RFC 8446 §6.2), for a certificate that cannot be made.
-pub(super) const INTERNAL_ERROR: &[u8] = b"\x15\x03\x03\x00\x02\x02\x50";
+pub(crate) const INTERNAL_ERROR: &[u8] = b"\x15\x03\x03\x00\x02\x02\x50";
 
 type Signer = Issuer<'static, KeyPair>;
 
 /// The authorities and the one key pair that all hosts share.
-pub(super) struct Authority {
+pub(crate) struct Authority {
     root: Signer,
     root_pem: String,
     root_der: CertificateDer<'static>,
@@ -124,7 +124,7 @@ pub(super) struct Authority {
 }
 
 impl Authority {
-    pub(super) fn new() -> Result<Self, LabError> {
+    pub(crate) fn new() -> Result<Self, LabError> {
         let (root_params, root_key) = authority("mta-sts lab root")?;
         let root_certificate = root_params.self_signed(&root_key)?;
         let root = Issuer::new(root_params, root_key);
@@ -144,15 +144,15 @@ impl Authority {
         })
     }
 
-    pub(super) fn root_pem(&self) -> &str {
+    pub(crate) fn root_pem(&self) -> &str {
         &self.root_pem
     }
 
-    pub(super) fn root_der(&self) -> &[u8] {
+    pub(crate) fn root_der(&self) -> &[u8] {
         &self.root_der
     }
 
-    pub(super) fn config(
+    pub(crate) fn config(
         &self,
         host: &str,
         certificate: &Certificate,
