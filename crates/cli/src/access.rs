@@ -7,9 +7,8 @@ use std::time::Duration;
 use mta_sts::Limits;
 use mta_sts_adapters::tokio::{Builder, MtaSts};
 use mta_sts_adapters::{BuildError, Dns, HickoryDns, Roots};
-
-use crate::args;
-use crate::exit::Failure;
+use mta_sts_terminal::exit::Failure;
+use mta_sts_terminal::read;
 
 /// The largest file of certificates that is read, in octets.
 const MAX_CA_OCTETS: u64 = 4 * 1024 * 1024;
@@ -79,5 +78,5 @@ impl Access {
 
 fn certificates(path: &Path) -> Result<Vec<u8>, Failure> {
     let unreadable = |error| Failure::usage(format_args!("{}: {error}", path.display()));
-    args::read(path, MAX_CA_OCTETS).map_err(unreadable)
+    read(path, MAX_CA_OCTETS).map_err(unreadable)
 }

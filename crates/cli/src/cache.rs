@@ -7,10 +7,11 @@ mod refresh;
 mod show;
 
 use mta_sts::PolicyDomain;
+use mta_sts_terminal::Format;
+use mta_sts_terminal::exit::{Exit, Failure};
 
 use crate::access::Access;
-use crate::args::{self, Format};
-use crate::exit::{Exit, Failure};
+use crate::args;
 use crate::place::{self, Place};
 
 /// Arguments of `cache`.

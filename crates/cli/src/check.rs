@@ -2,21 +2,20 @@
 
 mod ask;
 pub(crate) mod human;
-pub(crate) mod json;
+mod json;
 mod mx;
 mod remarks;
-pub(crate) mod text;
 pub(crate) mod verdict;
 mod witness;
-pub(crate) mod words;
 
 use futures_util::{StreamExt, stream};
 use mta_sts::{Outcome, PolicyDomain, UnixTime};
 use mta_sts_adapters::TxtAnswer;
+use mta_sts_terminal::Format;
+use mta_sts_terminal::exit::{self, Exit, Failure};
 
 use crate::access::Access;
-use crate::args::{self, Format};
-use crate::exit::{self, Exit, Failure};
+use crate::args;
 use crate::place::Place;
 use ask::Asker;
 use mx::Hosts;

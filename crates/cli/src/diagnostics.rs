@@ -5,9 +5,8 @@ use std::ops::Range;
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
 use mta_sts_lint::{Diagnostic, Severity, Source};
+use mta_sts_terminal::text::{harmless, is_hidden};
 use serde::Serialize;
-
-use crate::check::text::{harmless, is_hidden};
 
 /// A text that diagnostics are about.
 #[derive(Debug, Clone, Copy)]

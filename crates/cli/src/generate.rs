@@ -12,12 +12,12 @@ use mta_sts_lint as lint;
 use mta_sts_lint::publish::{
     PolicyBuilder, PolicyText, PublishError, RemovalAction, RemovalStep, removal,
 };
+use mta_sts_terminal::Format;
+use mta_sts_terminal::exit::{self, Exit, Failure};
+use mta_sts_terminal::text;
 use serde::Serialize;
 
-use crate::args::Format;
-use crate::check::text;
 use crate::diagnostics::{self, Line, Text};
-use crate::exit::{self, Exit, Failure};
 
 /// Arguments of `generate`.
 #[derive(Debug, clap::Args)]

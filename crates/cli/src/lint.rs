@@ -8,12 +8,13 @@ use mta_sts::{
     SelectionError,
 };
 use mta_sts_lint::{self as lint, Diagnostic, LiveMx, Severity, Source};
+use mta_sts_terminal::Format;
+use mta_sts_terminal::exit::{self, Exit, Failure};
+use mta_sts_terminal::read;
+use mta_sts_terminal::text::harmless;
 use serde::Serialize;
 
-use crate::args::{self, Format};
-use crate::check::text::harmless;
 use crate::diagnostics::{self, Line, Text};
-use crate::exit::{self, Exit, Failure};
 
 /// Arguments of `lint`.
 #[derive(Debug, clap::Args)]
@@ -55,7 +56,7 @@ pub(crate) fn run(args: &Args, format: Format) -> Result<Exit, Failure> {
         (Some(path), Some(name)) => {
             // One octet more than a policy may have tells that it is too large.
             let limit = u64::try_from(MAX_POLICY_OCTETS).unwrap_or(u64::MAX).saturating_add(1);
-            Some(args::read(path, limit).map_err(|error| Failure::unknown(name, error))?)
+            Some(read(path, limit).map_err(|error| Failure::unknown(name, error))?)
         }
         _ => None,
     };

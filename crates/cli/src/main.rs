@@ -4,10 +4,7 @@ mod access;
 mod args;
 mod cache;
 mod check;
-mod conformance;
-mod demo;
 mod diagnostics;
-mod exit;
 mod generate;
 mod lint;
 mod place;
@@ -16,7 +13,7 @@ use std::process::ExitCode;
 
 use args::{Cli, Command};
 use clap::Parser;
-use exit::Exit;
+use mta_sts_terminal::exit::Exit;
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -33,8 +30,6 @@ fn main() -> ExitCode {
         Command::Lint(args) => lint::run(args, cli.format),
         Command::Generate(args) => generate::run(args, cli.format),
         Command::Cache(args) => cache::run(args, cli.format),
-        Command::Demo(args) => demo::run(args, cli.format),
-        Command::Conformance(args) => conformance::run(args, cli.format),
     };
     match result {
         Ok(exit) => exit.into(),

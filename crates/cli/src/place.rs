@@ -9,8 +9,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use mta_sts_adapters::{Redis, Sqlite, Store, StoreError};
-
-use crate::exit::Failure;
+use mta_sts_terminal::exit::Failure;
 
 /// How the keys of a store in Redis begin, unless said otherwise.
 pub(crate) const DEFAULT_PREFIX: &str = "mta-sts:";

@@ -1,6 +1,6 @@
 //! Conformance cases for MTA-STS (RFC 8461) and TLSRPT (RFC 8460): what is given, and which
 //! verdicts hold to the clause. They are JSON; their form is described in the README and by
-//! [`SCHEMA`]. The command `mta-sts conformance` asks any program for its verdicts.
+//! [`SCHEMA`]. The command `mta-sts-lab conformance` asks any program for its verdicts.
 //!
 //! ```
 //! let (name, text) = mta_sts_conformance::FILES[0];

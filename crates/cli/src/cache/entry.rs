@@ -1,11 +1,10 @@
 //! An entry of a store, in words and as JSON.
 
 use mta_sts::{Entry, EntryError, UnixTime};
+use mta_sts_terminal::json::PolicyJson;
+use mta_sts_terminal::style::{BAD, DOUBTFUL, FAINT, GOOD, styled};
+use mta_sts_terminal::text::{harmless, span};
 use serde::Serialize;
-
-use crate::check::human::{BAD, DOUBTFUL, FAINT, GOOD, styled};
-use crate::check::json::PolicyJson;
-use crate::check::text::{harmless, span};
 
 /// How an entry stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,10 +4,10 @@ use std::ops::ControlFlow;
 
 use mta_sts::UnixTime;
 use mta_sts_adapters::{Store, Stored, system_clock};
+use mta_sts_terminal::Format;
+use mta_sts_terminal::exit::{self, Exit, Failure};
 
 use super::entry::{self, Detail, State};
-use crate::args::Format;
-use crate::exit::{self, Exit, Failure};
 use crate::place::Place;
 
 /// So much text is gathered before it is printed, in octets.

@@ -4,11 +4,12 @@ use std::ops::ControlFlow;
 
 use mta_sts::{Entry, PolicyDomain, UnixTime};
 use mta_sts_adapters::{Store, StoreError, system_clock};
+use mta_sts_terminal::Format;
+use mta_sts_terminal::exit::{self, Exit, Failure};
+use mta_sts_terminal::text::harmless;
 use serde::Serialize;
 
-use crate::args::{self, Format};
-use crate::check::text::harmless;
-use crate::exit::{self, Exit, Failure};
+use crate::args;
 use crate::place::Place;
 
 #[derive(Debug, clap::Args)]

@@ -6,15 +6,16 @@ use std::sync::Arc;
 use futures_util::{StreamExt, stream};
 use mta_sts::{Outcome, PolicyDomain, UnixTime};
 use mta_sts_adapters::{Store, StoreError, system_clock};
+use mta_sts_terminal::Format;
+use mta_sts_terminal::exit::{self, Exit, Failure};
+use mta_sts_terminal::json::{PolicyJson, ProblemJson, expires_in};
+use mta_sts_terminal::style::{BAD, FAINT, style_of, styled};
+use mta_sts_terminal::text::{harmless, span};
 use serde::Serialize;
 
 use crate::access::Access;
-use crate::args::{self, Format};
-use crate::check::human::{BAD, FAINT, style_of, styled};
-use crate::check::json::{PolicyJson, ProblemJson, expires_in};
-use crate::check::text::{harmless, span};
+use crate::args;
 use crate::check::verdict::{of_lookup, worse};
-use crate::exit::{self, Exit, Failure};
 use crate::place::Place;
 
 /// How many domains are looked up at the same time.

@@ -2,14 +2,15 @@
 
 use mta_sts::{Entry, EntryError, HeldPolicy, PolicyDomain, UnixTime};
 use mta_sts_adapters::{Store, StoreError, system_clock};
+use mta_sts_terminal::Format;
+use mta_sts_terminal::exit::{self, Exit, Failure};
+use mta_sts_terminal::style::{BAD, DOUBTFUL, GOOD, STRONG, styled};
+use mta_sts_terminal::text;
+use mta_sts_terminal::words;
 
 use super::entry::{self, Detail};
-use crate::args::Format;
-use crate::check::human::{BAD, DOUBTFUL, GOOD, STRONG, Sheet, styled, with_unicode};
-use crate::check::text;
+use crate::check::human::{Sheet, with_unicode};
 use crate::check::verdict::worse;
-use crate::check::words;
-use crate::exit::{self, Exit, Failure};
 use crate::place::Place;
 
 pub(super) fn run(

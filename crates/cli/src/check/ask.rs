@@ -2,12 +2,12 @@
 
 use mta_sts::{HeldPolicy, PolicyDomain};
 use mta_sts_adapters::tokio::MtaSts;
+use mta_sts_terminal::exit::{Exit, Failure};
 
 use super::mx::Hosts;
 use super::verdict;
 use super::witness::Witness;
 use super::{Args, Finding};
-use crate::exit::{Exit, Failure};
 
 /// Asks, and remembers what it may.
 #[derive(Debug)]

@@ -3,37 +3,18 @@
 use std::borrow::Cow;
 use std::fmt::{Display, Write};
 
-use anstyle::{AnsiColor, Style};
 use mta_sts::{HeldPolicy, Mode, MxPattern, Policy, SelectionError, Status, record};
 use mta_sts_adapters::TxtAnswer;
+use mta_sts_terminal::style::{BAD, FAINT, GOOD, STRONG, style_of, styled};
+use mta_sts_terminal::text::{self, harmless};
+use mta_sts_terminal::words;
 
 use super::Finding;
 use super::mx::{Hosts, Live};
-use super::text::{self, harmless};
-use super::{remarks, words};
+use super::remarks;
 
 /// The most MX hosts, and the most patterns, that are listed.
 const MAX_ROWS: usize = 40;
-
-pub(crate) const STRONG: Style = Style::new().bold();
-pub(crate) const FAINT: Style = Style::new().dimmed();
-pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
-pub(crate) const BAD: Style = AnsiColor::Red.on_default();
-pub(crate) const DOUBTFUL: Style = AnsiColor::Yellow.on_default();
-
-/// The text in a style.
-pub(crate) fn styled(style: Style, text: impl Display) -> String {
-    format!("{style}{text}{style:#}")
-}
-
-/// The style of a status.
-pub(crate) fn style_of(status: Status) -> Style {
-    match status {
-        Status::Found | Status::Confirmed => GOOD,
-        Status::Held | Status::Unknown => DOUBTFUL,
-        _ => Style::new(),
-    }
-}
 
 /// The whole report.
 pub(super) fn report(finding: &Finding) -> String {

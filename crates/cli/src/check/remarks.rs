@@ -6,10 +6,10 @@ use std::fmt::Write;
 use mta_sts::{Problem, Profile, SelectionError};
 use mta_sts_adapters::TxtAnswer;
 use mta_sts_lint::{self as lint, Diagnostic, LiveMx, Severity, Source};
+use mta_sts_terminal::style::{BAD, DOUBTFUL, FAINT, styled};
+use mta_sts_terminal::text::harmless;
 
 use super::Finding;
-use super::human::{BAD, DOUBTFUL, FAINT, styled};
-use super::text::harmless;
 use crate::diagnostics::{self, Line, Text};
 
 /// As much of an invalid policy is at hand, in octets: one of that length may be cut.

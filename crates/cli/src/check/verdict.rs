@@ -1,10 +1,10 @@
 //! How bad a finding is: the exit code.
 
 use mta_sts::{FetchFailure, HeldPolicy, Mode, Outcome, Problem};
+use mta_sts_terminal::exit::Exit;
 
 use super::Finding;
 use super::mx::Hosts;
-use crate::exit::Exit;
 
 /// The worse of two exits. A fault is a fault, whatever else could not be told.
 pub(crate) fn worse(a: Exit, b: Exit) -> Exit {

@@ -3,11 +3,11 @@
 use std::fmt::Write;
 
 use mta_sts::Problem;
+use mta_sts_terminal::style::{BAD, FAINT, GOOD, STRONG, style_of, styled};
+use mta_sts_terminal::text;
 
 use super::story::Told;
 use super::world::{Asked, World};
-use crate::check::human::{BAD, FAINT, GOOD, STRONG, style_of, styled};
-use crate::check::text;
 
 /// Where it all happens, and the names of the columns.
 pub(super) fn header(world: &World) -> String {

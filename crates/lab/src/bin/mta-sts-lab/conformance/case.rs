@@ -5,11 +5,9 @@ use std::fmt;
 use std::fs;
 use std::path::Path;
 
+use mta_sts_terminal::exit::Failure;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-
-use crate::args;
-use crate::exit::Failure;
 
 /// Octets of a file of cases.
 const MAX_FILE: u64 = 8 << 20;
@@ -103,7 +101,7 @@ pub(super) fn read(folder: &Path) -> Result<Vec<Case>, Failure> {
     paths.sort_unstable();
     let cases = gather(paths.iter().map(|path| {
         let name = path.display().to_string();
-        let octets = args::read(path, MAX_FILE + 1);
+        let octets = mta_sts_terminal::read(path, MAX_FILE + 1);
         let octets = octets.map_err(|error| Failure::unknown(&name, error))?;
         if octets.len() as u64 > MAX_FILE {
             return Err(Failure::unknown(name, format!("expected at most {MAX_FILE} octets")));

@@ -5,9 +5,9 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
-/// Runs `mta-sts conformance` with these arguments.
+/// Runs `mta-sts-lab conformance` with these arguments.
 pub(crate) fn run(args: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_mta-sts"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mta-sts-lab"));
     command.arg("conformance").args(args).env_remove("CLICOLOR_FORCE");
     command.output().expect("the program runs")
 }

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use mta_sts_terminal::exit::Failure;
+use mta_sts_terminal::style::{STRONG, styled};
+use mta_sts_terminal::text::harmless;
+
 use super::case::Case;
-use crate::check::human::{STRONG, styled};
-use crate::check::text::harmless;
-use crate::exit::Failure;
 
 /// For people: the clauses in their order, and below each its cases.
 pub(super) fn human(cases: &[Case]) -> String {

@@ -1,4 +1,4 @@
-//! `mta-sts conformance`: the cases of the conformance suite against this implementation, or
+//! `mta-sts-lab conformance`: the cases of the conformance suite against this implementation, or
 //! against any program that answers them.
 
 mod agree;
@@ -11,10 +11,10 @@ mod results;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use mta_sts_terminal::Format;
+use mta_sts_terminal::exit::{self, Exit, Failure};
 use serde_json::Value;
 
-use crate::args::Format;
-use crate::exit::{self, Exit, Failure};
 use case::Case;
 use results::{Finding, Results};
 

@@ -4,13 +4,13 @@
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
+use mta_sts_terminal::exit::Failure;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::Command;
 use tokio::time::timeout;
 
 use super::Answer;
 use super::case::Case;
-use crate::exit::Failure;
 
 /// Octets of a verdict.
 const MAX_OUTPUT: u64 = 65_536;

@@ -1,19 +1,19 @@
-//! What a command ends with, and how its result leaves the program.
+//! Exit codes, failures, and printing.
 
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-/// The exit codes, documented in the help.
+/// The exit code of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Exit {
-    /// All is well.
+pub enum Exit {
+    /// 0: everything is as it should be.
     Well,
-    /// The domain or the file has a fault.
+    /// 1: what was examined has a fault.
     Fault,
-    /// It could not be told.
+    /// 2: undetermined, because DNS, the network or a file failed.
     Unknown,
-    /// The command line is wrong.
+    /// 64: the command line is wrong.
     Usage,
 }
 
@@ -29,37 +29,41 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Why a command has no result.
+/// The reason for which a command has no result, with its exit code.
 #[derive(Debug)]
-pub(crate) struct Failure {
+pub struct Failure {
     message: String,
     exit: Exit,
 }
 
 impl Failure {
-    /// It could not be told, because of `cause`.
-    pub(crate) fn unknown(what: impl Display, cause: impl Display) -> Self {
+    /// Returns a failure with the code [`Exit::Unknown`] and the text `what: cause`.
+    pub fn unknown(what: impl Display, cause: impl Display) -> Self {
         Self { message: format!("{what}: {cause}"), exit: Exit::Unknown }
     }
 
-    /// The arguments do not go together.
-    pub(crate) fn usage(message: impl Display) -> Self {
+    /// Returns a failure with the code [`Exit::Usage`], for arguments that contradict each other.
+    pub fn usage(message: impl Display) -> Self {
         Self { message: message.to_string(), exit: Exit::Usage }
     }
 
-    /// Says so, to people; gives the exit.
-    pub(crate) fn report(self) -> Exit {
+    /// Prints the failure to the standard error and returns its exit code.
+    pub fn report(self) -> Exit {
         // Nothing is left to be done about a closed stream.
         let _ = writeln!(anstream::stderr(), "error: {}", self.message);
         self.exit
     }
 }
 
-/// Prints a result; colours reach a terminal only.
-pub(crate) fn print(text: &str) -> Result<(), Failure> {
+/// Prints a result to the standard output. Colours reach a terminal only.
+///
+/// A reader that closed the pipe is no failure: the exit code still reports the result.
+///
+/// # Errors
+/// The standard output cannot be written.
+pub fn print(text: &str) -> Result<(), Failure> {
     let mut out = anstream::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        // Whoever reads has read enough: the exit code still counts.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         Err(error) => Err(Failure::unknown("standard output", error)),
         Ok(()) => Ok(()),
@@ -67,7 +71,10 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
 }
 
 /// Prints a result as one line of JSON.
-pub(crate) fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
+///
+/// # Errors
+/// The value cannot be written as JSON, or the standard output cannot be written.
+pub fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
     let json =
         serde_json::to_string(value).map_err(|error| Failure::unknown("the result", error))?;
     print(&format!("{json}\n"))

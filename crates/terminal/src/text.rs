@@ -1,15 +1,17 @@
-//! Text for people: times and lengths of time, and what strangers wrote made harmless.
+//! Text for people: times, lengths of time, lists, and text of unknown origin made harmless.
 
 use std::fmt::Write;
 
 use mta_sts::UnixTime;
 
-/// The most characters of one text of a stranger's that is shown.
+/// The most characters of a text of unknown origin that are shown.
 const MAX_CHARS: usize = 400;
 
-/// A stranger's text for a terminal: control characters, and those that change the direction of
-/// the text or cannot be seen, are escaped; a long text is clipped.
-pub(crate) fn harmless(text: &str) -> String {
+/// Returns a text of unknown origin in a form that is safe to print on a terminal.
+///
+/// Characters for which [`is_hidden`] returns `true` are escaped. After 400 characters the text ends
+/// with `…`.
+pub fn harmless(text: &str) -> String {
     let mut shown = String::with_capacity(text.len().min(MAX_CHARS));
     for (count, c) in text.chars().enumerate() {
         if count == MAX_CHARS {
@@ -21,8 +23,9 @@ pub(crate) fn harmless(text: &str) -> String {
     shown
 }
 
-/// Whether a terminal would obey the character, or nobody sees it or sees it for what it is.
-pub(crate) fn is_hidden(c: char) -> bool {
+/// Returns `true` if a terminal would obey the character, or a reader could not see it or could take
+/// it for another: control characters, marks of direction, and spaces of special kinds.
+pub fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{a0}' | '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}'
@@ -30,8 +33,9 @@ pub(crate) fn is_hidden(c: char) -> bool {
             | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// A length of time in its two largest units, rounded down: `6 days 23 hours`.
-pub(crate) fn span(secs: u64) -> String {
+/// Returns a length of time, given in seconds, in its two largest units and rounded down:
+/// `6 days 23 hours`.
+pub fn span(secs: u64) -> String {
     const UNITS: [(u64, &str); 5] =
         [(604_800, "week"), (86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second")];
     let largest = UNITS.iter().position(|(unit, _)| secs >= *unit).unwrap_or(UNITS.len() - 1);
@@ -51,8 +55,8 @@ pub(crate) fn span(secs: u64) -> String {
     text
 }
 
-/// A point of time in UTC, to the minute.
-pub(crate) fn date(time: UnixTime) -> String {
+/// Returns a point of time in UTC, to the minute: `2027-01-15 08:00 UTC`.
+pub fn date(time: UnixTime) -> String {
     let seconds = i64::try_from(time.as_secs()).ok();
     match seconds.and_then(|seconds| jiff::Timestamp::from_second(seconds).ok()) {
         Some(time) => time.strftime("%Y-%m-%d %H:%M UTC").to_string(),
@@ -60,8 +64,9 @@ pub(crate) fn date(time: UnixTime) -> String {
     }
 }
 
-/// `a`, `a and b`, `a, b and c`, `a, b, c and 4 more`.
-pub(crate) fn list<'a>(items: impl IntoIterator<Item = &'a str>) -> String {
+/// Returns a list in words, its items made [`harmless`]: `a`, `a and b`, `a, b and c`, and
+/// `a, b, c and 4 more`.
+pub fn list<'a>(items: impl IntoIterator<Item = &'a str>) -> String {
     const SHOWN: usize = 3;
     let items: Vec<String> = items.into_iter().map(harmless).collect();
     let more = items.len().saturating_sub(SHOWN);

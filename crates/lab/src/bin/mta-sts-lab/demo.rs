@@ -1,4 +1,4 @@
-//! `mta-sts demo`: the life of a policy, in a world of its own on loopback.
+//! `mta-sts-lab demo`: the life of a policy, in a world of its own on loopback.
 
 mod corpus;
 mod story;
@@ -8,12 +8,12 @@ mod world;
 use std::io::Write;
 use std::path::PathBuf;
 
+use mta_sts_terminal::Format;
+use mta_sts_terminal::exit::{self, Exit, Failure};
+use mta_sts_terminal::json::{PolicyJson, ProblemJson, expires_in};
+use mta_sts_terminal::text;
 use serde::Serialize;
 
-use crate::args::Format;
-use crate::check::json::{PolicyJson, ProblemJson, expires_in};
-use crate::check::text;
-use crate::exit::{self, Exit, Failure};
 use story::Told;
 use world::{Asked, World};
 

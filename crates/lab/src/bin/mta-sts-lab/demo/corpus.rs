@@ -10,12 +10,12 @@ use std::path::{Path, PathBuf};
 use futures_util::{StreamExt, stream};
 use indicatif::{ProgressBar, ProgressStyle};
 use mta_sts::{MAX_POLICY_OCTETS, PolicyDomain};
+use mta_sts_terminal::exit::Failure;
+use mta_sts_terminal::read;
+use mta_sts_terminal::style::{BAD, GOOD, STRONG, styled};
 use serde::Serialize;
 
 use super::world::World;
-use crate::args;
-use crate::check::human::{BAD, GOOD, STRONG, styled};
-use crate::exit::Failure;
 use verdict::Verdict;
 
 /// The most policies that are served, and the largest file of verdicts, in octets.
@@ -81,7 +81,7 @@ impl Corpus {
     async fn look_up<'a>(&self, number: usize, file: &'a str, world: &World) -> (&'a str, Verdict) {
         // One octet more than a policy may have tells that it is too large.
         let limit = u64::try_from(MAX_POLICY_OCTETS).unwrap_or(u64::MAX).saturating_add(1);
-        let octets = match args::read(&self.folder.join(file), limit) {
+        let octets = match read(&self.folder.join(file), limit) {
             Ok(octets) => octets,
             Err(error) => return (file, Verdict::failed(error)),
         };
@@ -102,7 +102,7 @@ fn read_verdicts(path: &Path) -> Result<HashMap<String, Verdict>, Failure> {
     if !path.exists() {
         return Ok(HashMap::new());
     }
-    let octets = args::read(path, MAX_VERDICTS);
+    let octets = read(path, MAX_VERDICTS);
     let octets = octets.map_err(|error| Failure::unknown(path.display(), error))?;
     let text = String::from_utf8_lossy(&octets);
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());

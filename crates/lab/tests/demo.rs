@@ -1,11 +1,11 @@
-//! `mta-sts demo`, as it is run.
+//! `mta-sts-lab demo`, as it is run.
 
 use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 
 fn demo(args: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_mta-sts"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mta-sts-lab"));
     command.arg("demo").args(args).env_remove("CLICOLOR_FORCE").output().expect("the program runs")
 }
 

@@ -1,4 +1,4 @@
-//! `mta-sts conformance`, as it is run.
+//! `mta-sts-lab conformance`, as it is run.
 
 mod conformance {
     pub(crate) mod program;

@@ -9,9 +9,8 @@ use mta_sts::{PolicyDomain, UnixTime};
 use mta_sts_adapters::tokio::MtaSts;
 use mta_sts_adapters::{BuildError, HickoryDns, Roots, system_clock};
 use mta_sts_lab::{DnsQuery, Lab, RecordType};
+use mta_sts_terminal::exit::Failure;
 use serde::Serialize;
-
-use crate::exit::Failure;
 
 const DOMAIN: &str = "example.com";
 

@@ -1,11 +1,10 @@
-//! The decision in words that a mail administrator understands.
+//! An outcome in sentences for mail administrators.
 
+use crate::text;
 use mta_sts::{HeldPolicy, Mode, MxPattern, Outcome, PolicyChange, Problem, Status, UnixTime};
 
-use super::text;
-
-/// What is known of the policy, and why, in a sentence or two.
-pub(crate) fn standing(outcome: &Outcome, now: UnixTime) -> String {
+/// Returns one or two sentences on what is known of the policy, and why.
+pub fn standing(outcome: &Outcome, now: UnixTime) -> String {
     let domain = outcome.domain();
     match (outcome.status(), outcome.policy()) {
         (Status::Found, Some(_)) => found(outcome),
@@ -89,8 +88,9 @@ fn absent(outcome: &Outcome) -> String {
     }
 }
 
-/// What the policy means for mail; `hosts` are those to which it may go.
-pub(crate) fn effect(domain: &str, held: &HeldPolicy, hosts: &str) -> String {
+/// Returns a sentence on what the policy means for mail. `hosts` names, in words, the hosts to which
+/// mail may go.
+pub fn effect(domain: &str, held: &HeldPolicy, hosts: &str) -> String {
     match held.mode() {
         Mode::Enforce => format!("Mail to {domain} goes only to {hosts}, over verified TLS."),
         Mode::Testing => format!(
@@ -103,8 +103,9 @@ pub(crate) fn effect(domain: &str, held: &HeldPolicy, hosts: &str) -> String {
     }
 }
 
-/// The whole decision where nothing is known of the MX hosts.
-pub(crate) fn decision(outcome: &Outcome, was_asked: bool, now: UnixTime) -> String {
+/// Returns the decision in sentences, for a caller that knows nothing of the MX hosts. `was_asked`
+/// is `true` if DNS or the Policy Host was asked for this outcome.
+pub fn decision(outcome: &Outcome, was_asked: bool, now: UnixTime) -> String {
     let standing = if was_asked {
         standing(outcome, now)
     } else {
@@ -119,8 +120,9 @@ pub(crate) fn decision(outcome: &Outcome, was_asked: bool, now: UnixTime) -> Str
     }
 }
 
-/// For how long the policy may still be applied, and until when.
-pub(crate) fn until(held: &HeldPolicy, now: UnixTime) -> String {
+/// Returns the time for which the policy may still be applied, and its end:
+/// `for 6 days more, until 2027-01-15 08:00 UTC`.
+pub fn until(held: &HeldPolicy, now: UnixTime) -> String {
     match held.expires_in(now).as_secs() {
         0 => "for this delivery only".to_owned(),
         left => {

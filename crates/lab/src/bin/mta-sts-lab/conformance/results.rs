@@ -2,15 +2,15 @@
 
 use std::fmt::Write;
 
+use mta_sts_terminal::exit::{Exit, Failure};
+use mta_sts_terminal::style::{BAD, FAINT, GOOD, STRONG, styled};
+use mta_sts_terminal::text::harmless;
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::Answer;
 use super::agree::agrees;
 use super::case::Case;
-use crate::check::human::{BAD, FAINT, GOOD, STRONG, styled};
-use crate::check::text::harmless;
-use crate::exit::{Exit, Failure};
 
 /// What came of one case.
 #[derive(Debug)]

@@ -4,9 +4,9 @@ use std::ops::RangeInclusive;
 
 use mta_sts::{Mode, Outcome, Problem, Status, UnixTime};
 use mta_sts_lab::{Certificate, DnsAnswer, Domain, Fate, Rcode, RecordType};
+use mta_sts_terminal::words;
 
 use super::world::{Asked, World};
-use crate::check::words;
 
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;

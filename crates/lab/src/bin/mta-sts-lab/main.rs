@@ -1,0 +1,53 @@
+//! `mta-sts-lab`: the lab as a program.
+
+mod conformance;
+mod demo;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use mta_sts_terminal::Format;
+use mta_sts_terminal::exit::Exit;
+
+/// Test senders of mail that apply MTA-STS (RFC 8461), against servers on this machine.
+#[derive(Debug, Parser)]
+#[command(name = "mta-sts-lab", version, disable_help_subcommand = true, after_help = EXIT_CODES)]
+struct Cli {
+    /// How to print the result
+    #[arg(long, global = true, value_enum, default_value_t = Format::Human)]
+    format: Format,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 everything came out as it should; 1 something did not; \
+                          2 undetermined (a server, a program or a file failed); 64 wrong usage";
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a policy's whole life cycle against local test servers, attacks included
+    Demo(demo::Args),
+    /// Check this implementation, or any program, against the clauses of the RFCs
+    Conformance(conformance::Args),
+}
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Nothing is left to be done about a closed stream.
+            let _ = error.print();
+            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Well };
+            return exit.into();
+        }
+    };
+    let result = match &cli.command {
+        Command::Demo(args) => demo::run(args, cli.format),
+        Command::Conformance(args) => conformance::run(args, cli.format),
+    };
+    match result {
+        Ok(exit) => exit.into(),
+        Err(failure) => failure.report().into(),
+    }
+}
