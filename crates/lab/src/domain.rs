@@ -108,6 +108,11 @@ impl Domain {
         format!("mta-sts.{}", self.name)
     }
 
+    /// The text of the TXT record as it is published: `v=STSv1; id=1;`.
+    pub fn record_text(&self) -> String {
+        format!("v=STSv1; id={};", self.id)
+    }
+
     /// The policy as it is published.
     pub fn policy_text(&self) -> Vec<u8> {
         if let Some(text) = &self.policy {
@@ -122,8 +127,7 @@ impl Domain {
 
     /// Sets the TXT record, the address and the behaviour of the policy host, and the MX records.
     pub fn publish(&self) {
-        let record = format!("v=STSv1; id={};", self.id);
-        self.zone.txt(&self.record_name(), [record], self.ttl);
+        self.zone.txt(&self.record_name(), [self.record_text()], self.ttl);
         self.zone.addresses(&self.policy_host(), self.addresses.iter().copied(), self.ttl);
         let hosts = self.mx.iter().filter(|host| !host.starts_with('*'));
         let mx = hosts.zip(1_u16..).map(|(host, n)| (n.saturating_mul(10), host.as_str()));

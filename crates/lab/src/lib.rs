@@ -72,6 +72,9 @@
 //! # Ok::<(), mta_sts_lab::LabError>(())
 //! ```
 //!
+//! A sender in another language needs no Rust: `mta-sts-lab up` keeps the servers running and prints
+//! the four settings, also as JSON.
+//!
 //! What a sender should make of some three hundred faults, and how each is arranged, is in
 //! `docs/faults.md` and `adapters/tests/suite/` of the repository.
 //!

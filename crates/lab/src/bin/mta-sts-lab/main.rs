@@ -2,6 +2,7 @@
 
 mod conformance;
 mod demo;
+mod up;
 
 use std::process::ExitCode;
 
@@ -30,6 +31,8 @@ enum Command {
     Demo(demo::Args),
     /// Check this implementation, or any program, against the clauses of the RFCs
     Conformance(conformance::Args),
+    /// Run DNS and HTTPS servers for a domain with a policy until Ctrl-C
+    Up(up::Args),
 }
 
 fn main() -> ExitCode {
@@ -45,6 +48,7 @@ fn main() -> ExitCode {
     let result = match &cli.command {
         Command::Demo(args) => demo::run(args, cli.format),
         Command::Conformance(args) => conformance::run(args, cli.format),
+        Command::Up(args) => up::run(args, cli.format),
     };
     match result {
         Ok(exit) => exit.into(),
