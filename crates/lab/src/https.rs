@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use rustls::server::ClientHello;
+
 use crate::dns::key;
 use crate::gate::Gate;
 use crate::log::Log;
@@ -159,7 +161,7 @@ struct Table {
     connections: usize,
 }
 
-/// A `ClientHello` that reached the HTTPS server, whatever became of the handshake.
+/// A `ClientHello` that reached the HTTPS server or a mail exchange, whatever became of the handshake.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Hello {
@@ -187,6 +189,16 @@ pub struct HttpRequest {
     pub tls: String,
     /// How many requests this connection carried before.
     pub earlier: usize,
+}
+
+impl Hello {
+    pub(crate) fn of(client: &ClientHello<'_>) -> Self {
+        let text = |octets: &[u8]| String::from_utf8_lossy(octets).into_owned();
+        Self {
+            sni: client.server_name().map(str::to_ascii_lowercase),
+            alpn: client.alpn().map(|all| all.map(text).collect()).unwrap_or_default(),
+        }
+    }
 }
 
 impl HttpRequest {

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use rustls::server::Acceptor;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -13,6 +12,7 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use crate::closing::{fail, linger, say};
 use crate::https::{Act, Fate, Hello, Hosts, HttpRequest, Https, Moment, POLICY_PATH};
 use crate::lifetime::{LIFETIME, PAUSE};
 use crate::response::{Ending, Response, stall, write};
@@ -22,9 +22,6 @@ use crate::tls::{Authority, INTERNAL_ERROR, UNRECOGNIZED_NAME};
 const MAX_CONNECTIONS: usize = 256;
 /// Octets of a request's head; more of them are answered with 431.
 const MAX_HEAD: usize = 32 * 1024;
-/// How long a closed connection waits for the client to close too. Without that wait, unread
-/// octets would turn the close into a reset.
-const LINGER: Duration = Duration::from_secs(5);
 
 pub(crate) async fn serve(listener: TcpListener, hosts: Hosts, authority: Arc<Authority>) {
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
@@ -53,7 +50,7 @@ async fn connection(stream: TcpStream, hosts: &Hosts, authority: &Authority) -> 
         return fail(stream, fate).await;
     }
     let start = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
-    let hello = hello(&start.client_hello());
+    let hello = Hello::of(&start.client_hello());
     let sni = hello.sni.clone().unwrap_or_default();
     hosts.hellos().push(hello);
     let Some(host) = hosts.host(&sni) else {
@@ -73,14 +70,6 @@ async fn connection(stream: TcpStream, hosts: &Hosts, authority: &Authority) -> 
         return fail(stream.into_inner().0, fate).await;
     }
     converse(&mut stream, &sni, hosts).await
-}
-
-fn hello(client: &rustls::server::ClientHello<'_>) -> Hello {
-    let text = |octets: &[u8]| String::from_utf8_lossy(octets).into_owned();
-    Hello {
-        sni: client.server_name().map(str::to_ascii_lowercase),
-        alpn: client.alpn().map(|all| all.map(text).collect()).unwrap_or_default(),
-    }
 }
 
 /// Requests and responses, until either side has enough.
@@ -222,25 +211,4 @@ async fn fail_stream(stream: &mut TlsStream<TcpStream>, fate: Fate) -> io::Resul
         Fate::Reset => tcp.set_zero_linger(),
         Fate::Stall => stall(tcp).await,
     }
-}
-
-async fn fail(mut stream: TcpStream, fate: Fate) -> io::Result<()> {
-    match fate {
-        Fate::Close => {
-            stream.shutdown().await?;
-            linger(&mut stream).await
-        }
-        Fate::Reset => stream.set_zero_linger(),
-        Fate::Stall => stall(&mut stream).await,
-    }
-}
-
-/// Writes octets below TLS and closes.
-async fn say(mut stream: TcpStream, octets: &[u8]) -> io::Result<()> {
-    write(&mut stream, octets).await?;
-    fail(stream, Fate::Close).await
-}
-
-async fn linger(stream: &mut TcpStream) -> io::Result<()> {
-    timeout(LINGER, stall(stream)).await.unwrap_or(Ok(()))
 }

@@ -2,18 +2,24 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::thread;
 
 use tokio::runtime;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
-use crate::dns::Zone;
+use crate::dns::{Zone, key};
 use crate::domain::Domain;
 use crate::error::LabError;
 use crate::https::Hosts;
-use crate::sockets::{Held, Sockets};
+use crate::smtp::{MailHost, Smtp};
+use crate::smtp_server;
+use crate::sockets::{Held, Sockets, mail_listener, registered};
 use crate::tls::Authority;
+
+/// The TTL of the addresses of mail exchanges, in seconds.
+const MAIL_HOST_TTL: u32 = 300;
 
 /// A running lab. The servers stop, and their sockets are closed, when it is dropped.
 #[derive(Debug)]
@@ -22,6 +28,8 @@ pub struct Lab {
     hosts: Hosts,
     authority: Arc<Authority>,
     held: Held,
+    runtime: runtime::Handle,
+    mail_hosts: AtomicU16,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<thread::JoinHandle<()>>,
 }
@@ -46,11 +54,21 @@ impl Lab {
             sockets.into_servers(&zone, &hosts, &authority)?
         };
         let (stop, stopped) = oneshot::channel();
+        let handle = runtime.handle().clone();
         let thread = thread::Builder::new()
             .name("mta-sts-lab".to_owned())
             .spawn(move || runtime.block_on(run(servers, stopped)))
             .map_err(|error| LabError::Run(error.kind()))?;
-        Ok(Self { zone, hosts, authority, held, stop: Some(stop), thread: Some(thread) })
+        Ok(Self {
+            zone,
+            hosts,
+            authority,
+            held,
+            runtime: handle,
+            mail_hosts: AtomicU16::new(0),
+            stop: Some(stop),
+            thread: Some(thread),
+        })
     }
 
     /// What the DNS server answers.
@@ -66,6 +84,41 @@ impl Lab {
     /// A domain to publish: record, policy host, policy and mail exchanges at once.
     pub fn domain(&self, name: &str) -> Domain {
         Domain::new(self.zone.clone(), self.hosts.clone(), name)
+    }
+
+    /// Starts a mail exchange of this name, and sets the address of the name in the zone.
+    ///
+    /// The first 60,000 hosts have addresses of their own, 127.0.1.1 and onwards, with one port, the
+    /// [HTTPS port](Self::https_port), where all of 127/8 is loopback (as on Linux). A sender that
+    /// dials this port instead of 25 then reaches each host by the address that DNS has for it.
+    /// Elsewhere every host is at 127.0.0.1 with a port of its own. A name that is given twice has
+    /// two hosts, and the zone the address of the later one.
+    ///
+    /// ```
+    /// use mta_sts_lab::{Lab, Smtp, StartTls};
+    /// let lab = Lab::start()?;
+    /// lab.domain("example.com").mode("enforce").mx(["mx.example.com"]).publish();
+    /// let host = lab.mail_host("mx.example.com", Smtp::new())?;
+    /// // Deliver to `host.address()`, then take STARTTLS away and deliver again.
+    /// host.set(Smtp::new().starttls(StartTls::Missing));
+    /// assert!(host.mails().all().is_empty());
+    /// # Ok::<(), mta_sts_lab::LabError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// A socket that could not be had.
+    pub fn mail_host(&self, name: &str, smtp: Smtp) -> Result<MailHost, LabError> {
+        let number = self.mail_hosts.fetch_add(1, Ordering::Relaxed);
+        let (listener, address) = mail_listener(number, self.https_port())?;
+        let host = MailHost::new(&key(name), address, smtp);
+        let listener = {
+            let _inside = self.runtime.enter();
+            registered(listener, "smtp")?
+        };
+        // It ends with the runtime, which ends with the lab.
+        self.runtime.spawn(smtp_server::serve(listener, host.clone(), Arc::clone(&self.authority)));
+        self.zone.addresses(host.name(), [address.ip()], MAIL_HOST_TTL);
+        Ok(host)
     }
 
     /// The DNS server, UDP and TCP.

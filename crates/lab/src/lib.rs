@@ -1,5 +1,5 @@
-//! A world on loopback for testing MTA-STS senders: real DNS packets, real HTTPS, and everything
-//! that goes wrong with them.
+//! A world on loopback for testing MTA-STS senders: real DNS packets, real HTTPS, real STARTTLS,
+//! and everything that goes wrong with them.
 //!
 //! ```
 //! use mta_sts_lab::{Certificate, DnsAnswer, Https, Lab, RecordType};
@@ -84,21 +84,24 @@
 //!   is its [`Zone`], a [`DnsAnswer`] for each name and type.
 //! - One HTTPS server: [`Lab::https`] are its [`Hosts`], an [`Https`] for each server name, made of
 //!   a [`Response`] (or a failure), a [`Certificate`] and [`TlsVersions`].
+//! - Mail exchanges, as many as a test needs, each at an address of its own: [`Lab::mail_host`]
+//!   starts a [`MailHost`], which does as its [`Smtp`] says.
 //! - Addresses with the same port as the HTTPS server where nobody answers:
 //!   [`Lab::refusing_addr`], [`Lab::black_hole_addr`].
-//! - A [`Log`] of every question, `ClientHello` and request.
+//! - A [`Log`] of every question, `ClientHello`, request, command and mail.
 //! - A [`Gate`] to hold a reply, so that no test needs to sleep.
 //!
 //! The servers run on a thread and a runtime of their own: the sender under test may be blocking,
 //! on any async runtime, or on one whose clock is paused. Everything listens on loopback only, on
 //! ports that the system chooses, and is bounded: connections in number and in time
-//! ([`LIFETIME`]), endless bodies in size ([`ENDLESS_LIMIT`]), logs in length ([`LOG_LIMIT`]).
+//! ([`LIFETIME`]), endless bodies and mails in size ([`ENDLESS_LIMIT`], [`MAIL_LIMIT`]), logs in length ([`LOG_LIMIT`]).
 //!
 //! # What it is not
 //!
 //! It signs nothing with DNSSEC, speaks no HTTP/2 and no real TLS 1.1 (see
 //! [`TlsVersions::Old11`]), and its keys protect nothing.
 
+mod closing;
 mod dns;
 mod dns_answer;
 mod dns_record;
@@ -112,6 +115,8 @@ mod lab;
 mod lifetime;
 mod log;
 mod response;
+mod smtp;
+mod smtp_server;
 mod sockets;
 mod tls;
 
@@ -126,4 +131,5 @@ pub use self::lab::Lab;
 pub use self::lifetime::LIFETIME;
 pub use self::log::{LOG_LIMIT, Log};
 pub use self::response::{ENDLESS_LIMIT, Ending, Framing, Pace, Response, padded};
+pub use self::smtp::{MAIL_LIMIT, Mail, MailHost, Smtp, SmtpCommand, StartTls};
 pub use self::tls::{Certificate, TlsVersions};

@@ -86,10 +86,10 @@ impl Sockets {
                 .map_err(failed("dns"))?;
             servers.spawn(dns_server::serve_udp(socket, zone.clone()));
         }
-        let listener = registered(self.dns_tcp).map_err(failed("dns"))?;
+        let listener = registered(self.dns_tcp, "dns")?;
         servers.spawn(dns_server::serve_tcp(listener, zone.clone()));
         for listener in self.https {
-            let listener = registered(listener).map_err(failed("https"))?;
+            let listener = registered(listener, "https")?;
             servers.spawn(https_server::serve(listener, hosts.clone(), Arc::clone(authority)));
         }
         Ok(servers)
@@ -100,9 +100,33 @@ fn failed(what: &'static str) -> impl Fn(io::Error) -> LabError {
     move |error| LabError::Listen { what, kind: error.kind() }
 }
 
-fn registered(listener: TcpListener) -> io::Result<net::TcpListener> {
-    listener.set_nonblocking(true)?;
-    net::TcpListener::from_std(listener)
+/// Hands a listener over to the runtime that is entered.
+pub(crate) fn registered(
+    listener: TcpListener,
+    what: &'static str,
+) -> Result<net::TcpListener, LabError> {
+    listener
+        .set_nonblocking(true)
+        .and_then(|()| net::TcpListener::from_std(listener))
+        .map_err(failed(what))
+}
+
+/// A listener for the mail exchange of this number, and its address.
+pub(crate) fn mail_listener(number: u16, port: u16) -> Result<(TcpListener, SocketAddr), LabError> {
+    // 127.0.1.1 to 127.0.1.250, then 127.0.2.1 and so on.
+    let (third, fourth) = (number / 250 + 1, number % 250 + 1);
+    let own = match (u8::try_from(third), u8::try_from(fourth)) {
+        (Ok(third), Ok(fourth)) => {
+            TcpListener::bind((Ipv4Addr::new(127, 0, third, fourth), port)).ok()
+        }
+        _ => None,
+    };
+    let listener = match own {
+        Some(listener) => listener,
+        None => TcpListener::bind((HOME, 0)).map_err(failed("smtp"))?,
+    };
+    let address = listener.local_addr().map_err(failed("smtp"))?;
+    Ok((listener, address))
 }
 
 /// A UDP socket, and a TCP socket of the same port.

@@ -3,5 +3,6 @@
 mod client;
 mod dns;
 mod https;
+mod smtp;
 mod tls;
 mod world;
