@@ -91,7 +91,7 @@ impl Zone {
         }
     }
 
-    /// The mail exchanges of a name: (preference, host).
+    /// The MX hosts of a name: (preference, host).
     pub fn mx<S: Into<String>>(
         &self,
         name: &str,

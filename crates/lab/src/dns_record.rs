@@ -12,7 +12,7 @@ pub enum RecordType {
     Aaaa,
     /// An alias.
     Cname,
-    /// A mail exchange.
+    /// An MX host.
     Mx,
     /// Text.
     Txt,

@@ -1,4 +1,4 @@
-//! A whole policy domain at once: record, policy host, policy, mail exchanges.
+//! A whole policy domain at once: record, policy host, policy, MX hosts.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -11,7 +11,7 @@ use crate::tls::Certificate;
 /// into the zone and onto the web. Publish again to change it: what this sets is replaced, and
 /// nothing else.
 ///
-/// Unless set otherwise the id is `1`, the mode `testing`, `max_age` a week, the mail exchange
+/// Unless set otherwise the id is `1`, the mode `testing`, `max_age` a week, the MX host
 /// `mx.` and the domain, the policy host's address 127.0.0.1, the TTL 300 seconds.
 ///
 /// [`publish`]: Domain::publish
@@ -67,14 +67,14 @@ impl Domain {
         self
     }
 
-    /// The mail exchanges: MX records in this order, and the policy's `mx` patterns. A pattern
+    /// The MX hosts: MX records in this order, and the policy's `mx` patterns. A pattern
     /// such as `*.example.com` is a pattern only.
     pub fn mx<S: Into<String>>(mut self, hosts: impl IntoIterator<Item = S>) -> Self {
         self.mx = hosts.into_iter().map(Into::into).collect();
         self
     }
 
-    /// The text of the policy, in place of one made of mode, `max_age` and mail exchanges.
+    /// The text of the policy, in place of one made of mode, `max_age` and MX hosts.
     pub fn policy(mut self, text: impl Into<Vec<u8>>) -> Self {
         self.policy = Some(text.into());
         self
@@ -108,6 +108,11 @@ impl Domain {
         format!("mta-sts.{}", self.name)
     }
 
+    /// The MX hosts with an MX record, in their order: those that are no wildcard.
+    pub fn mx_hosts(&self) -> impl Iterator<Item = &str> {
+        self.mx.iter().map(String::as_str).filter(|host| !host.starts_with('*'))
+    }
+
     /// The text of the TXT record as it is published: `v=STSv1; id=1;`.
     pub fn record_text(&self) -> String {
         format!("v=STSv1; id={};", self.id)
@@ -129,8 +134,8 @@ impl Domain {
     pub fn publish(&self) {
         self.zone.txt(&self.record_name(), [self.record_text()], self.ttl);
         self.zone.addresses(&self.policy_host(), self.addresses.iter().copied(), self.ttl);
-        let hosts = self.mx.iter().filter(|host| !host.starts_with('*'));
-        let mx = hosts.zip(1_u16..).map(|(host, n)| (n.saturating_mul(10), host.as_str()));
+        let hosts = self.mx_hosts();
+        let mx = hosts.zip(1_u16..).map(|(host, n)| (n.saturating_mul(10), host));
         self.zone.mx(&self.name, mx, self.ttl);
         let https = Https::policy(self.policy_text()).certificate(self.certificate.clone());
         self.hosts.set(&self.policy_host(), https);

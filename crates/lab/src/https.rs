@@ -161,7 +161,7 @@ struct Table {
     connections: usize,
 }
 
-/// A `ClientHello` that reached the HTTPS server or a mail exchange, whatever became of the handshake.
+/// A `ClientHello` that reached the HTTPS server or an MX host, whatever became of the handshake.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Hello {

@@ -13,13 +13,13 @@ use crate::dns::{Zone, key};
 use crate::domain::Domain;
 use crate::error::LabError;
 use crate::https::Hosts;
-use crate::smtp::{MailHost, Smtp};
+use crate::smtp::{MxHost, Smtp};
 use crate::smtp_server;
-use crate::sockets::{Held, Sockets, mail_listener, registered};
+use crate::sockets::{Held, Sockets, mx_listener, registered};
 use crate::tls::Authority;
 
-/// The TTL of the addresses of mail exchanges, in seconds.
-const MAIL_HOST_TTL: u32 = 300;
+/// The TTL of the addresses of MX hosts, in seconds.
+const MX_HOST_TTL: u32 = 300;
 
 /// A running lab. The servers stop, and their sockets are closed, when it is dropped.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ pub struct Lab {
     authority: Arc<Authority>,
     held: Held,
     runtime: runtime::Handle,
-    mail_hosts: AtomicU16,
+    mx_hosts: AtomicU16,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<thread::JoinHandle<()>>,
 }
@@ -65,7 +65,7 @@ impl Lab {
             authority,
             held,
             runtime: handle,
-            mail_hosts: AtomicU16::new(0),
+            mx_hosts: AtomicU16::new(0),
             stop: Some(stop),
             thread: Some(thread),
         })
@@ -81,12 +81,12 @@ impl Lab {
         &self.hosts
     }
 
-    /// A domain to publish: record, policy host, policy and mail exchanges at once.
+    /// A domain to publish: record, policy host, policy and MX hosts at once.
     pub fn domain(&self, name: &str) -> Domain {
         Domain::new(self.zone.clone(), self.hosts.clone(), name)
     }
 
-    /// Starts a mail exchange of this name, and sets the address of the name in the zone.
+    /// Starts an MX host of this name, and sets the address of the name in the zone.
     ///
     /// The first 60,000 hosts have addresses of their own, 127.0.1.1 and onwards, with one port, the
     /// [HTTPS port](Self::https_port), where all of 127/8 is loopback (as on Linux). A sender that
@@ -98,7 +98,7 @@ impl Lab {
     /// use mta_sts_lab::{Lab, Smtp, StartTls};
     /// let lab = Lab::start()?;
     /// lab.domain("example.com").mode("enforce").mx(["mx.example.com"]).publish();
-    /// let host = lab.mail_host("mx.example.com", Smtp::new())?;
+    /// let host = lab.mx_host("mx.example.com", Smtp::new())?;
     /// // Deliver to `host.address()`, then take STARTTLS away and deliver again.
     /// host.set(Smtp::new().starttls(StartTls::Missing));
     /// assert!(host.mails().all().is_empty());
@@ -107,17 +107,17 @@ impl Lab {
     ///
     /// # Errors
     /// A socket that could not be had.
-    pub fn mail_host(&self, name: &str, smtp: Smtp) -> Result<MailHost, LabError> {
-        let number = self.mail_hosts.fetch_add(1, Ordering::Relaxed);
-        let (listener, address) = mail_listener(number, self.https_port())?;
-        let host = MailHost::new(&key(name), address, smtp);
+    pub fn mx_host(&self, name: &str, smtp: Smtp) -> Result<MxHost, LabError> {
+        let number = self.mx_hosts.fetch_add(1, Ordering::Relaxed);
+        let (listener, address) = mx_listener(number, self.https_port())?;
+        let host = MxHost::new(&key(name), address, smtp);
         let listener = {
             let _inside = self.runtime.enter();
             registered(listener, "smtp")?
         };
         // It ends with the runtime, which ends with the lab.
         self.runtime.spawn(smtp_server::serve(listener, host.clone(), Arc::clone(&self.authority)));
-        self.zone.addresses(host.name(), [address.ip()], MAIL_HOST_TTL);
+        self.zone.addresses(host.name(), [address.ip()], MX_HOST_TTL);
         Ok(host)
     }
 

@@ -73,7 +73,7 @@
 //! ```
 //!
 //! A sender in another language needs no Rust: `mta-sts-lab up` keeps the servers running and prints
-//! the four settings, also as JSON.
+//! the settings that point the sender at them, also as JSON.
 //!
 //! What a sender should make of some three hundred faults, and how each is arranged, is in
 //! `docs/faults.md` and `adapters/tests/suite/` of the repository.
@@ -84,8 +84,8 @@
 //!   is its [`Zone`], a [`DnsAnswer`] for each name and type.
 //! - One HTTPS server: [`Lab::https`] are its [`Hosts`], an [`Https`] for each server name, made of
 //!   a [`Response`] (or a failure), a [`Certificate`] and [`TlsVersions`].
-//! - Mail exchanges, as many as a test needs, each at an address of its own: [`Lab::mail_host`]
-//!   starts a [`MailHost`], which does as its [`Smtp`] says.
+//! - MX hosts, as many as a test needs, each at an address of its own: [`Lab::mx_host`]
+//!   starts a [`MxHost`], which does as its [`Smtp`] says.
 //! - Addresses with the same port as the HTTPS server where nobody answers:
 //!   [`Lab::refusing_addr`], [`Lab::black_hole_addr`].
 //! - A [`Log`] of every question, `ClientHello`, request, command and mail.
@@ -94,7 +94,8 @@
 //! The servers run on a thread and a runtime of their own: the sender under test may be blocking,
 //! on any async runtime, or on one whose clock is paused. Everything listens on loopback only, on
 //! ports that the system chooses, and is bounded: connections in number and in time
-//! ([`LIFETIME`]), endless bodies and mails in size ([`ENDLESS_LIMIT`], [`MAIL_LIMIT`]), logs in length ([`LOG_LIMIT`]).
+//! ([`LIFETIME`]), endless bodies and mails in size ([`ENDLESS_LIMIT`], [`MAIL_LIMIT`]), logs in
+//! length ([`LOG_LIMIT`]).
 //!
 //! # What it is not
 //!
@@ -131,5 +132,5 @@ pub use self::lab::Lab;
 pub use self::lifetime::LIFETIME;
 pub use self::log::{LOG_LIMIT, Log};
 pub use self::response::{ENDLESS_LIMIT, Ending, Framing, Pace, Response, padded};
-pub use self::smtp::{MAIL_LIMIT, Mail, MailHost, Smtp, SmtpCommand, StartTls};
+pub use self::smtp::{MAIL_LIMIT, Mail, MxHost, Smtp, SmtpCommand, StartTls};
 pub use self::tls::{Certificate, TlsVersions};

@@ -1,4 +1,4 @@
-//! Mail exchanges: their behaviours, and the logs of what reached them.
+//! MX hosts: their behaviours, and the logs of what reached them.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,10 +7,10 @@ use crate::https::{Fate, Hello};
 use crate::log::Log;
 use crate::tls::{Certificate, TlsVersions};
 
-/// The most bytes of a mail that a [`MailHost`] accepts: more of them are refused with 552.
+/// The most bytes of a mail that a [`MxHost`] accepts: more of them are refused with 552.
 pub const MAIL_LIMIT: usize = 65_536;
 
-/// The behaviour of a mail exchange.
+/// The behaviour of an MX host.
 ///
 /// ```
 /// use mta_sts_lab::{Certificate, Fate, Smtp, StartTls};
@@ -29,7 +29,7 @@ pub struct Smtp {
     pub(crate) recipient: String,
 }
 
-/// The answer of a mail exchange to STARTTLS (RFC 3207).
+/// The answer of an MX host to STARTTLS (RFC 3207).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StartTls {
@@ -90,12 +90,12 @@ impl Default for Smtp {
     }
 }
 
-/// A running mail exchange, from [`Lab::mail_host`](crate::Lab::mail_host). It runs until the lab
+/// A running MX host, from [`Lab::mx_host`](crate::Lab::mx_host). It runs until the lab
 /// is dropped.
 ///
 /// Clones are the same host.
 #[derive(Clone, Debug)]
-pub struct MailHost {
+pub struct MxHost {
     shared: Arc<Shared>,
 }
 
@@ -109,7 +109,7 @@ struct Shared {
     mails: Log<Mail>,
 }
 
-/// A command that reached a mail exchange.
+/// A command that reached an MX host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SmtpCommand {
@@ -119,7 +119,7 @@ pub struct SmtpCommand {
     pub tls: Option<String>,
 }
 
-/// A mail that a mail exchange accepted.
+/// A mail that an MX host accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Mail {
@@ -133,7 +133,7 @@ pub struct Mail {
     pub tls: Option<String>,
 }
 
-impl MailHost {
+impl MxHost {
     pub(crate) fn new(name: &str, address: SocketAddr, smtp: Smtp) -> Self {
         let shared = Shared {
             name: name.to_owned(),

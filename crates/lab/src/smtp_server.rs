@@ -1,4 +1,4 @@
-//! The server of a mail exchange: the part of SMTP that a delivery needs (RFC 5321, RFC 3207).
+//! The server of an MX host: the part of SMTP that a delivery needs (RFC 5321, RFC 3207).
 
 use std::io;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::closing::{fail, linger, say};
 use crate::https::{Fate, Hello};
 use crate::lifetime::{LIFETIME, PAUSE};
 use crate::response::write;
-use crate::smtp::{MAIL_LIMIT, Mail, MailHost, SmtpCommand, StartTls};
+use crate::smtp::{MAIL_LIMIT, Mail, MxHost, SmtpCommand, StartTls};
 use crate::tls::{Authority, INTERNAL_ERROR};
 
 /// Connections at once to one host; further ones wait in the backlog.
@@ -28,7 +28,7 @@ const MAX_COMMANDS: usize = 200;
 /// Recipients of one mail. RFC 5321 §4.5.3.1.8 asks for 100.
 const MAX_RECIPIENTS: usize = 100;
 
-pub(crate) async fn serve(listener: TcpListener, host: MailHost, authority: Arc<Authority>) {
+pub(crate) async fn serve(listener: TcpListener, host: MxHost, authority: Arc<Authority>) {
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let mut tasks = JoinSet::new();
     loop {
@@ -47,11 +47,7 @@ pub(crate) async fn serve(listener: TcpListener, host: MailHost, authority: Arc<
     }
 }
 
-async fn connection(
-    mut stream: TcpStream,
-    host: &MailHost,
-    authority: &Authority,
-) -> io::Result<()> {
+async fn connection(mut stream: TcpStream, host: &MxHost, authority: &Authority) -> io::Result<()> {
     stream.set_nodelay(true)?;
     write(&mut stream, format!("220 {} ESMTP lab\r\n", host.name()).as_bytes()).await?;
     let mut session = Session::new(&mut stream, host, None);
@@ -97,7 +93,7 @@ enum Next {
 /// Commands in clear text, or commands over TLS: nothing of the former counts for the latter.
 struct Session<'a, S> {
     stream: &'a mut S,
-    host: &'a MailHost,
+    host: &'a MxHost,
     tls: Option<String>,
     unread: Vec<u8>,
     from: Option<String>,
@@ -105,7 +101,7 @@ struct Session<'a, S> {
 }
 
 impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
-    fn new(stream: &'a mut S, host: &'a MailHost, tls: Option<String>) -> Self {
+    fn new(stream: &'a mut S, host: &'a MxHost, tls: Option<String>) -> Self {
         Self { stream, host, tls, unread: Vec::new(), from: None, recipients: Vec::new() }
     }
 

@@ -111,8 +111,8 @@ pub(crate) fn registered(
         .map_err(failed(what))
 }
 
-/// A listener for the mail exchange of this number, and its address.
-pub(crate) fn mail_listener(number: u16, port: u16) -> Result<(TcpListener, SocketAddr), LabError> {
+/// A listener for the MX host of this number, and its address.
+pub(crate) fn mx_listener(number: u16, port: u16) -> Result<(TcpListener, SocketAddr), LabError> {
     // 127.0.1.1 to 127.0.1.250, then 127.0.2.1 and so on.
     let (third, fourth) = (number / 250 + 1, number % 250 + 1);
     let own = match (u8::try_from(third), u8::try_from(fourth)) {

@@ -1,6 +1,6 @@
 //! `mta-sts-lab up`, as it is run.
 
-use std::io::{BufRead, BufReader, ErrorKind};
+use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
@@ -116,6 +116,33 @@ fn options_shape_what_is_published() {
     }
 }
 
+/// What an MX host says to EHLO.
+fn offers(host: &Value) -> String {
+    let stream = TcpStream::connect(host["smtp"].as_str().expect("an address"));
+    let mut reader = BufReader::new(stream.expect("an MX host"));
+    let mut greeting = String::new();
+    reader.read_line(&mut greeting).expect("a greeting");
+    let expected = format!("220 {} ESMTP lab\r\n", host["name"].as_str().expect("a name"));
+    assert_eq!(greeting, expected);
+    reader.get_mut().write_all(b"EHLO out.example\r\nQUIT\r\n").expect("a socket");
+    std::io::read_to_string(reader).expect("replies")
+}
+
+#[test]
+fn mx_hosts_answer_starttls_as_chosen() {
+    let names = ["--mx", "b.example", "--mx", "*.c.example", "--mx", "a.example"];
+    for (starttls, is_offered) in [("works", true), ("refused", true), ("missing", false)] {
+        let args = [&["x.example", "y.example", "--starttls", starttls], &names[..]].concat();
+        let (_servers, value) = Servers::json(&args);
+        let hosts = value["mx_hosts"].as_array().expect("an array");
+        let found: Vec<_> = hosts.iter().map(|host| &host["name"]).collect();
+        assert_eq!(found, ["a.example", "b.example"]);
+        for host in hosts {
+            assert_eq!(offers(host).contains("STARTTLS"), is_offered, "{starttls}");
+        }
+    }
+}
+
 #[test]
 fn chosen_certificate_is_refused() {
     let certificates =
@@ -145,17 +172,19 @@ fn policy_file_is_served_as_it_is_and_root_certificate_is_kept() {
 }
 
 #[test]
-fn person_reads_the_four_settings() {
+fn person_reads_the_settings() {
     let mut servers = Servers::start(&["kettle.example"]);
     drop(servers.child.stdin.take());
     let text = std::io::read_to_string(&mut servers.stdout).expect("UTF-8");
     assert_eq!(servers.close(), Some(0));
     for part in [
-        "DNS and HTTPS servers for kettle.example run on this machine.",
+        "DNS, HTTPS and SMTP servers for kettle.example run on this machine.",
         "1. resolver: 127.0.0.1:",
         "2. port of Policy Hosts: ",
         "3. trusted root certificate (PEM): ",
         "4. allow connections to Policy Hosts at 127.0.0.1",
+        "5. port of MX hosts: as listed below, instead of 25",
+        "mx.kettle.example at 127.0.",
         "mta-sts check kettle.example --dns 127.0.0.1:",
         "_mta-sts.kettle.example TXT \"v=STSv1; id=1;\"",
         "https://mta-sts.kettle.example/.well-known/mta-sts.txt",

@@ -111,7 +111,7 @@ async fn ok_ttls_of_zero_and_of_the_maximum() {
 }
 
 #[tokio::test]
-async fn ok_addresses_and_mail_exchanges() {
+async fn ok_addresses_and_mx_hosts() {
     let lab = Lab::start().unwrap();
     let resolver = resolver(lab.dns_addr(), LONG);
     let addresses: Vec<IpAddr> =

@@ -1,11 +1,11 @@
-//! Mail exchanges, as an SMTP client over rustls sees them.
+//! MX hosts, as an SMTP client over rustls sees them.
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use hickory_resolver::proto::rr::RecordType as Type;
-use mta_sts_lab::{Certificate, Fate, Lab, MAIL_LIMIT, MailHost, Smtp, StartTls, TlsVersions};
+use mta_sts_lab::{Certificate, Fate, Lab, MAIL_LIMIT, MxHost, Smtp, StartTls, TlsVersions};
 use rustls::pki_types::ServerName;
 use rustls::{AlertDescription, CertificateError, Error, PeerIncompatible};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -65,7 +65,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     }
 }
 
-async fn plain(host: &MailHost) -> Client<TcpStream> {
+async fn plain(host: &MxHost) -> Client<TcpStream> {
     let stream = TcpStream::connect(host.address()).await.unwrap();
     let mut client = Client { stream };
     assert_eq!(client.reply().await, [format!("220 {MX} ESMTP lab")]);
@@ -76,7 +76,7 @@ async fn plain(host: &MailHost) -> Client<TcpStream> {
 type Failed = Result<Error, ErrorKind>;
 
 /// Asks for STARTTLS and shakes hands.
-async fn secured(lab: &Lab, host: &MailHost) -> Result<Client<TlsStream<TcpStream>>, Failed> {
+async fn secured(lab: &Lab, host: &MxHost) -> Result<Client<TlsStream<TcpStream>>, Failed> {
     let mut client = plain(host).await;
     let offers = client.send("EHLO out.example\r\n").await;
     assert!(offers.contains(&"250-STARTTLS".to_owned()), "{offers:?}");
@@ -93,14 +93,14 @@ async fn secured(lab: &Lab, host: &MailHost) -> Result<Client<TlsStream<TcpStrea
     }
 }
 
-async fn refusal(lab: &Lab, host: &MailHost, smtp: Smtp) -> Failed {
+async fn refusal(lab: &Lab, host: &MxHost, smtp: Smtp) -> Failed {
     host.set(smtp);
     secured(lab, host).await.err().expect("a handshake that fails")
 }
 
-fn started() -> (Lab, MailHost) {
+fn started() -> (Lab, MxHost) {
     let lab = Lab::start().unwrap();
-    let host = lab.mail_host(MX, Smtp::new()).unwrap();
+    let host = lab.mx_host(MX, Smtp::new()).unwrap();
     (lab, host)
 }
 
@@ -177,7 +177,7 @@ async fn stalled_handshake_lasts_until_the_lab_is_gone() {
 }
 
 #[tokio::test]
-async fn certificates_are_those_of_the_mail_host() {
+async fn certificates_are_those_of_the_mx_host() {
     let (lab, host) = started();
     for (certificate, expected) in [
         (Certificate::WrongName, "name"),
@@ -264,7 +264,7 @@ async fn lines_mails_and_commands_are_bounded() {
 #[tokio::test]
 async fn each_host_has_an_address_that_dns_knows() {
     let (lab, first) = started();
-    let second = lab.mail_host("MX2.example.com.", Smtp::new()).unwrap();
+    let second = lab.mx_host("MX2.example.com.", Smtp::new()).unwrap();
     assert_eq!((first.name(), second.name()), (MX, "mx2.example.com"));
     assert_ne!(first.address(), second.address());
     let resolver = resolver(lab.dns_addr(), Duration::from_secs(20));

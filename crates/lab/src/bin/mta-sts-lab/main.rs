@@ -31,7 +31,7 @@ enum Command {
     Demo(demo::Args),
     /// Check this implementation, or any program, against the clauses of the RFCs
     Conformance(conformance::Args),
-    /// Run DNS and HTTPS servers for a domain with a policy until Ctrl-C
+    /// Run DNS, HTTPS and SMTP servers for a domain with a policy until Ctrl-C
     Up(up::Args),
 }
 

@@ -4,11 +4,12 @@ mod end;
 mod report;
 mod root_file;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use mta_sts::{Mode, MxPattern, PolicyDomain, PolicyId, Profile};
-use mta_sts_lab::{Certificate, Domain, Lab};
+use mta_sts_lab::{Certificate, Domain, Fate, Lab, MxHost, Smtp, StartTls};
 use mta_sts_terminal::Format;
 use mta_sts_terminal::exit::{self, Exit, Failure};
 use mta_sts_terminal::read;
@@ -47,6 +48,12 @@ pub(crate) struct Args {
     /// The certificate that the Policy Host presents
     #[arg(long, value_enum, default_value_t = Presented::Good)]
     certificate: Presented,
+    /// The answer of the MX hosts to STARTTLS
+    #[arg(long, value_enum, default_value_t = StartTlsArg::Works)]
+    starttls: StartTlsArg,
+    /// The certificate that the MX hosts present
+    #[arg(long, value_enum, default_value_t = Presented::Good)]
+    mx_certificate: Presented,
     /// Write the root certificate to this file and keep the file, instead of a temporary file that
     /// is removed at the end
     #[arg(long, value_name = "FILE")]
@@ -83,6 +90,30 @@ impl From<Presented> for Certificate {
     }
 }
 
+/// The answers to STARTTLS to choose from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum StartTlsArg {
+    /// The handshake begins
+    Works,
+    /// Not offered
+    Missing,
+    /// Offered, then refused with 454
+    Refused,
+    /// The connection is reset in the handshake
+    Broken,
+}
+
+impl From<StartTlsArg> for StartTls {
+    fn from(arg: StartTlsArg) -> Self {
+        match arg {
+            StartTlsArg::Works => Self::Works,
+            StartTlsArg::Missing => Self::Missing,
+            StartTlsArg::Refused => Self::Refused,
+            StartTlsArg::Broken => Self::Broken(Fate::Reset),
+        }
+    }
+}
+
 /// Starts the servers, prints how to reach them, and waits for the end.
 pub(crate) fn run(args: &Args, format: Format) -> Result<Exit, Failure> {
     let policy = args.policy.as_deref().map(policy_file).transpose()?;
@@ -92,13 +123,14 @@ pub(crate) fn run(args: &Args, format: Format) -> Result<Exit, Failure> {
         .iter()
         .map(|domain| published(args, policy.as_deref(), domain, &lab))
         .collect();
+    let mx_hosts = mx_hosts(args, &domains, &lab)?;
     let root = match &args.ca {
         Some(path) => RootFile::kept(path, lab.ca_pem())?,
         None => RootFile::temporary(lab.ca_pem())?,
     };
     // Before the report, so that a reader of the report may send the signal at once.
     let end = end::watch()?;
-    let report = Report::new(&lab, root.path(), &domains);
+    let report = Report::new(&lab, root.path(), &domains, &mx_hosts);
     match format {
         Format::Human => exit::print(&report.human())?,
         Format::Json => exit::print_json(&report)?,
@@ -122,6 +154,15 @@ fn published(args: &Args, policy: Option<&[u8]>, domain: &PolicyDomain, lab: &La
     }
     published.publish();
     published
+}
+
+/// Starts one MX host for each name, also if several domains have it.
+fn mx_hosts(args: &Args, domains: &[Domain], lab: &Lab) -> Result<Vec<MxHost>, Failure> {
+    let names: BTreeSet<_> = domains.iter().flat_map(Domain::mx_hosts).collect();
+    let smtp = Smtp::new().starttls(args.starttls.into()).certificate(args.mx_certificate.into());
+    let host = |name| lab.mx_host(name, smtp.clone());
+    let hosts: Result<_, _> = names.into_iter().map(host).collect();
+    hosts.map_err(|error| Failure::unknown("an MX host", error))
 }
 
 fn policy_file(path: &Path) -> Result<Vec<u8>, Failure> {

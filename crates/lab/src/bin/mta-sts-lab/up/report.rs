@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::net::SocketAddr;
 use std::path::Path;
 
-use mta_sts_lab::{Domain, Lab, POLICY_PATH};
+use mta_sts_lab::{Domain, Lab, MxHost, POLICY_PATH};
 use mta_sts_terminal::style::{FAINT, STRONG, styled};
 use mta_sts_terminal::text::{self, harmless};
 use serde::Serialize;
@@ -21,6 +21,13 @@ pub(super) struct Report {
     /// The path of the file.
     ca: String,
     domains: Vec<Published>,
+    mx_hosts: Vec<MxAddress>,
+}
+
+#[derive(Debug, Serialize)]
+struct MxAddress {
+    name: String,
+    smtp: SocketAddr,
 }
 
 #[derive(Debug, Serialize)]
@@ -34,12 +41,16 @@ struct Published {
 }
 
 impl Report {
-    pub(super) fn new(lab: &Lab, ca: &Path, domains: &[Domain]) -> Self {
+    pub(super) fn new(lab: &Lab, ca: &Path, domains: &[Domain], mx_hosts: &[MxHost]) -> Self {
         Self {
             dns: lab.dns_addr(),
             https: lab.https_addr(),
             ca: ca.display().to_string(),
             domains: domains.iter().map(Published::new).collect(),
+            mx_hosts: mx_hosts
+                .iter()
+                .map(|host| MxAddress { name: host.name().to_owned(), smtp: host.address() })
+                .collect(),
         }
     }
 
@@ -47,15 +58,16 @@ impl Report {
     pub(super) fn human(&self) -> String {
         let mut out = String::new();
         let names = text::list(self.domains.iter().map(|published| published.domain.as_str()));
-        let title = format!("DNS and HTTPS servers for {names} run on this machine.");
+        let title = format!("DNS, HTTPS and SMTP servers for {names} run on this machine.");
         let _ = writeln!(out, "{}\n", styled(STRONG, title));
-        let _ = writeln!(out, "Point a sender at them with four settings:");
+        let _ = writeln!(out, "Point a sender at them with these settings:");
         let port = self.https.port();
         for (number, setting) in (1..).zip([
             format!("resolver: {}, UDP and TCP, instead of the system's", self.dns),
             format!("port of Policy Hosts: {port} instead of 443 (the server is {})", self.https),
             format!("trusted root certificate (PEM): {}", self.ca),
             format!("allow connections to Policy Hosts at {}", self.https.ip()),
+            "port of MX hosts: as listed below, instead of 25".to_owned(),
         ]) {
             let _ = writeln!(out, "  {number}. {setting}");
         }
@@ -69,6 +81,10 @@ impl Report {
         );
         for published in &self.domains {
             let _ = write!(out, "\n{}", published.human());
+        }
+        let _ = writeln!(out, "\n{}", styled(STRONG, "MX hosts"));
+        for MxAddress { name, smtp } in &self.mx_hosts {
+            let _ = writeln!(out, "  {} at {smtp}", harmless(name));
         }
         let _ = writeln!(out, "\nThe servers stop at Ctrl-C or at the end of the standard input.");
         out
