@@ -88,19 +88,29 @@ impl MtaSts {
             return outcome;
         }
         let outcome = self.shared(domain).await;
-        self.used(&outcome, self.now());
+        self.used(&outcome, self.now(), current);
         outcome
     }
 
     /// The policy for a delivery if memory has the answer: no I/O, no wait.
     pub fn policy_in_memory(&self, domain: &PolicyDomain) -> Option<Outcome> {
+        self.recall(domain, current)
+    }
+
+    /// Returns the outcome from memory; `None` if a lookup is needed. It needs no runtime: `runtime`
+    /// is called only where something is to be done in the background, at most once for each.
+    pub(crate) fn recall(
+        &self,
+        domain: &PolicyDomain,
+        runtime: impl Fn() -> Option<Handle>,
+    ) -> Option<Outcome> {
         let keeper = &self.driver.keeper;
         let now = keeper.now();
         let outcome = keeper.recall(domain, now);
         // By reference: an outcome is large, and this is the hot path.
         if let Some(outcome) = &outcome {
-            self.writer.wake(keeper);
-            self.used(outcome, now);
+            self.writer.wake(keeper, &runtime);
+            self.used(outcome, now, runtime);
         }
         outcome
     }
@@ -189,7 +199,7 @@ impl MtaSts {
             let (query, gate) = retry.recheck(held, client.limits, client.now());
             let outcome = client.driver.ask(&asked, query, Writes::Through).await;
             silence.note(asked_at, &outcome);
-            client.writer.wake(&client.driver.keeper);
+            client.writer.wake(&client.driver.keeper, current);
             (gate.permit(&outcome, client.now()), outcome)
         });
         let (token, outcome) = match gated.await {
@@ -250,7 +260,7 @@ impl MtaSts {
     ) -> Outcome {
         let lookup = Lookup::new(domain.clone(), held).recheck(recheck).limits(limits);
         let outcome = self.driver.run(lookup).await;
-        self.writer.wake(&self.driver.keeper);
+        self.writer.wake(&self.driver.keeper, current);
         outcome
     }
 
@@ -313,14 +323,14 @@ impl MtaSts {
     }
 
     /// A delivery uses what was found.
-    fn used(&self, outcome: &Outcome, now: UnixTime) {
+    fn used(&self, outcome: &Outcome, now: UnixTime, runtime: impl FnOnce() -> Option<Handle>) {
         let keeper = &self.driver.keeper;
         keeper.metrics.answered(outcome);
         if !keeper.is_for_user(outcome, now) {
             return;
         }
         let permit = Arc::clone(&self.turns).try_acquire_owned();
-        if let (Ok(permit), Ok(runtime)) = (permit, Handle::try_current()) {
+        if let (Ok(permit), Some(runtime)) = (permit, runtime()) {
             let (client, domain) = (self.clone(), outcome.domain().clone());
             runtime.spawn(async move {
                 let _permit = permit;
@@ -402,6 +412,11 @@ impl fmt::Debug for MtaSts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MtaSts").field("driver", &self.driver).finish_non_exhaustive()
     }
+}
+
+/// The runtime of the calling task; `None` outside of a runtime.
+fn current() -> Option<Handle> {
+    Handle::try_current().ok()
 }
 
 /// Runs the work as a task of its own, which ends even if its caller ceases to wait. Returns `None`

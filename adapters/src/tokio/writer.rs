@@ -17,12 +17,16 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Sees to it that what is pending is written soon.
-    pub(super) fn wake(self: &Arc<Self>, keeper: &Arc<Keeper>) {
+    /// Has a task of the runtime write what is pending, and soon.
+    pub(super) fn wake(
+        self: &Arc<Self>,
+        keeper: &Arc<Keeper>,
+        runtime: impl FnOnce() -> Option<Handle>,
+    ) {
         if !self.turn.take(keeper) {
             return;
         }
-        let Ok(runtime) = Handle::try_current() else {
+        let Some(runtime) = runtime() else {
             // Outside of a runtime it stays pending, and the next lookup tries again.
             return self.turn.give_back();
         };
