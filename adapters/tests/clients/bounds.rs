@@ -6,20 +6,15 @@ use std::time::Duration;
 use mta_sts_adapters::{Problem, Status};
 use mta_sts_lab::{Gate, Https};
 
-use crate::drivers::Driver;
-use crate::{LIMIT, domain, for_both, hold_txt, lab, txt_queries};
+use crate::client::{Client, builder};
+use crate::{LIMIT, domain, hold_txt, lab, txt_queries};
 
-for_both![
-    ok_no_lookup_begins_in_the_background_beyond_the_bound,
-    ok_who_waits_for_a_turn_gets_it,
-    ok_one_address_is_dialled_by_no_more_than_may_be,
-];
-
-fn ok_no_lookup_begins_in_the_background_beyond_the_bound<D: Driver>() {
+#[test]
+fn ok_no_lookup_begins_in_the_background_beyond_the_bound() {
     let lab = lab(["a.example", "b.example"]);
     let gate = hold_txt(&lab, "a.example");
-    let builder = D::builder(&lab).concurrent_lookups(1).patience(Duration::from_millis(1));
-    let client = D::build(builder);
+    let builder = builder(&lab).concurrent_lookups(1).patience(Duration::from_millis(1));
+    let client = Client::build(builder);
     assert_eq!(client.policy_for(&domain("a.example")).status(), Status::Unknown);
     assert!(lab.dns().queries().wait_for_blocking(1, LIMIT));
     let outcome = client.policy_for(&domain("b.example"));
@@ -31,10 +26,11 @@ fn ok_no_lookup_begins_in_the_background_beyond_the_bound<D: Driver>() {
     assert_eq!(txt_queries(&lab, "b.example"), 0);
 }
 
-fn ok_who_waits_for_a_turn_gets_it<D: Driver>() {
+#[test]
+fn ok_who_waits_for_a_turn_gets_it() {
     let names = ["a.example", "b.example", "c.example", "d.example"];
     let lab = lab(names);
-    let client = D::build(D::builder(&lab).concurrent_lookups(1).concurrent_fetches(1));
+    let client = Client::build(builder(&lab).concurrent_lookups(1).concurrent_fetches(1));
     let callers = names.map(|name| {
         let client = client.clone();
         thread::spawn(move || client.policy_for(&domain(name)).status())
@@ -44,12 +40,13 @@ fn ok_who_waits_for_a_turn_gets_it<D: Driver>() {
     }
 }
 
-fn ok_one_address_is_dialled_by_no_more_than_may_be<D: Driver>() {
+#[test]
+fn ok_one_address_is_dialled_by_no_more_than_may_be() {
     let lab = lab(["a.example", "b.example"]);
     let gate = Gate::closed();
     let text = "version: STSv1\nmode: enforce\nmx: mx.example.com\nmax_age: 604800\n";
     lab.https().set("mta-sts.a.example", Https::policy(text).held_by(&gate));
-    let client = D::build(D::builder(&lab).fetches_per_address(1));
+    let client = Client::build(builder(&lab).fetches_per_address(1));
     let ask = |name: &'static str| {
         let client = client.clone();
         thread::spawn(move || client.policy_for(&domain(name)).status())

@@ -3,17 +3,16 @@
 use mta_sts_adapters::{Snapshot, Status};
 use mta_sts_lab::{DnsAnswer, Https, RecordType, Response};
 
-use crate::drivers::Driver;
-use crate::{domain, for_both, lab, record};
+use crate::client::{Client, builder};
+use crate::{domain, lab, record};
 
-for_both![ok_what_was_done_is_counted];
-
-fn ok_what_was_done_is_counted<D: Driver>() {
+#[test]
+fn ok_what_was_done_is_counted() {
     let lab = lab(["found.example", "broken.example", "tested.example"]);
     lab.domain("tested.example").id("1").mode("testing").max_age(1_000).publish();
     lab.https().set("mta-sts.broken.example", Https::respond(Response::new(404)));
     lab.dns().set(&record("absent.example"), RecordType::Txt, DnsAnswer::nxdomain(60));
-    let client = D::build(D::builder(&lab));
+    let client = Client::build(builder(&lab));
     let statuses = ["found.example", "found.example", "broken.example", "absent.example"]
         .map(|name| client.policy_for(&domain(name)).status());
     assert_eq!(statuses, [Status::Found, Status::Confirmed, Status::Absent, Status::Absent]);

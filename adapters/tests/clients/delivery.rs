@@ -8,21 +8,13 @@ use mta_sts_adapters::delivery::{Candidate, Conclusion, Mx, Retry};
 use mta_sts_adapters::{Bounce, DnsFailureKind, Problem, Status};
 use mta_sts_lab::{DnsAnswer, Gate, Https, Lab, Rcode, RecordType};
 
-use crate::drivers::Driver;
-use crate::{DAY, LIMIT, clock, domain, for_both, lab, record, txt_queries};
+use crate::client::{Client, builder};
+use crate::{DAY, LIMIT, clock, domain, lab, record, txt_queries};
 
-for_both![
-    ok_candidates_come_in_their_order_and_unfiltered,
-    ok_mail_that_a_policy_refused_bounces_only_after_dns_was_asked_again,
-    gate_waits_for_the_lookup_in_progress,
-    gates_of_one_domain_ask_each_for_itself,
-    gates_that_wait_while_dns_is_silent_are_deferred_together,
-    impatient_delivery_does_not_wait_for_another_lookup,
-];
-
-fn ok_candidates_come_in_their_order_and_unfiltered<D: Driver>() {
+#[test]
+fn ok_candidates_come_in_their_order_and_unfiltered() {
     let lab = lab(["a.example"]);
-    let client = D::build(D::builder(&lab));
+    let client = Client::build(builder(&lab));
     let of = |name: &str| client.candidates(&domain(name));
     lab.dns().mx("a.example", [(20, "mx2.example.net"), (10, "mx1.example.com")], 60);
     assert_eq!(
@@ -38,9 +30,10 @@ fn ok_candidates_come_in_their_order_and_unfiltered<D: Driver>() {
     assert_eq!(failure.kind(), DnsFailureKind::ServerFailure);
 }
 
-fn ok_mail_that_a_policy_refused_bounces_only_after_dns_was_asked_again<D: Driver>() {
+#[test]
+fn ok_mail_that_a_policy_refused_bounces_only_after_dns_was_asked_again() {
     let lab = lab(["a.example"]);
-    let client = D::build(D::builder(&lab));
+    let client = Client::build(builder(&lab));
     let refused = || refused(&client);
     lab.dns().set(&record("a.example"), RecordType::Txt, DnsAnswer::txt(["v=STSv1; id=1;"], 600));
     let retry = refused();
@@ -58,7 +51,7 @@ fn ok_mail_that_a_policy_refused_bounces_only_after_dns_was_asked_again<D: Drive
 }
 
 /// A delivery that the policy of `a.example` refused.
-fn refused<D: Driver>(client: &D) -> Retry {
+fn refused(client: &Client) -> Retry {
     let (mut delivery, outcome) = client.delivery(&domain("a.example"));
     assert!(outcome.policy().is_some());
     let Candidate::Skip(_) = delivery.candidate(&Mx::parse("mx.example.net")) else {
@@ -81,9 +74,10 @@ fn hold_fetch(lab: &Lab) -> Gate {
     gate
 }
 
-fn gate_waits_for_the_lookup_in_progress<D: Driver + Sync>() {
+#[test]
+fn gate_waits_for_the_lookup_in_progress() {
     let lab = lab(["a.example"]);
-    let client = D::build(D::builder(&lab));
+    let client = Client::build(builder(&lab));
     let retry = refused(&client);
     let held = hold_fetch(&lab);
     let (asked, fetched) = (txt_queries(&lab, "a.example"), lab.https().requests().count());
@@ -106,9 +100,10 @@ fn gate_waits_for_the_lookup_in_progress<D: Driver + Sync>() {
     assert_eq!(lab.https().requests().count(), fetched + 1);
 }
 
-fn gates_of_one_domain_ask_each_for_itself<D: Driver + Sync>() {
+#[test]
+fn gates_of_one_domain_ask_each_for_itself() {
     let lab = lab(["a.example"]);
-    let client = D::build(D::builder(&lab));
+    let client = Client::build(builder(&lab));
     let retries: Vec<_> = (0..5).map(|_| refused(&client)).collect();
     let asked = txt_queries(&lab, "a.example");
     thread::scope(|scope| {
@@ -121,9 +116,10 @@ fn gates_of_one_domain_ask_each_for_itself<D: Driver + Sync>() {
     assert_eq!(txt_queries(&lab, "a.example"), asked + 5);
 }
 
-fn gates_that_wait_while_dns_is_silent_are_deferred_together<D: Driver + Sync>() {
+#[test]
+fn gates_that_wait_while_dns_is_silent_are_deferred_together() {
     let lab = lab(["a.example"]);
-    let client = D::build(D::builder(&lab));
+    let client = Client::build(builder(&lab));
     let retries: Vec<_> = (0..20).map(|_| refused(&client)).collect();
     let silence = Gate::closed();
     let answer = DnsAnswer::rcode(Rcode::SERVFAIL).held_by(&silence);
@@ -151,11 +147,12 @@ fn gates_that_wait_while_dns_is_silent_are_deferred_together<D: Driver + Sync>()
     assert!(client.gate(refused(&client)).permitted().is_some());
 }
 
-fn impatient_delivery_does_not_wait_for_another_lookup<D: Driver + Sync>() {
+#[test]
+fn impatient_delivery_does_not_wait_for_another_lookup() {
     let lab = lab(["a.example"]);
     let (clock, secs) = clock();
-    let builder = D::builder(&lab).patience(Duration::from_millis(1)).clock(clock);
-    let client = D::build(builder);
+    let builder = builder(&lab).patience(Duration::from_millis(1)).clock(clock);
+    let client = Client::build(builder);
     assert_eq!(client.recheck(&domain("a.example")).status(), Status::Found);
     // What DNS said is over, so that a delivery would look it up.
     secs.fetch_add(DAY, Ordering::SeqCst);

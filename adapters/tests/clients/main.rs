@@ -1,11 +1,11 @@
-//! What both clients do beside the machine: patience, bounds, refreshing, counting. One suite for
-//! the two of them, over real servers on loopback.
-#![cfg(all(feature = "tokio", feature = "blocking", feature = "hickory-resolver"))]
+//! What the client does beside the machine: patience, bounds, refreshing, counting, over real servers
+//! on loopback.
+#![cfg(all(feature = "tokio", feature = "hickory-resolver"))]
 
 mod bounds;
+mod client;
 mod counting;
 mod delivery;
-mod drivers;
 #[path = "../support/lab_client.rs"]
 mod lab_client;
 mod patience;
@@ -21,19 +21,6 @@ use mta_sts_lab::{DnsAnswer, Gate, Lab, RecordType};
 const DAY: u64 = 86_400;
 /// How long a test waits for what must come.
 const LIMIT: Duration = Duration::from_secs(20);
-
-/// Both drivers run every test of the suite.
-macro_rules! for_both {
-    ($($test:ident),* $(,)?) => {
-        mod tokio {
-            $(#[test] fn $test() { super::$test::<crate::drivers::Tokio>(); })*
-        }
-        mod blocking {
-            $(#[test] fn $test() { super::$test::<crate::drivers::Blocking>(); })*
-        }
-    };
-}
-use for_both;
 
 fn domain(name: &str) -> PolicyDomain {
     PolicyDomain::parse(name).expect("a domain")

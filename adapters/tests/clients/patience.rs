@@ -6,23 +6,16 @@ use std::time::Duration;
 
 use mta_sts_adapters::{FirstContact, Memory, Problem, Status};
 
-use crate::drivers::Driver;
-use crate::{LIMIT, clock, domain, for_both, hold_txt, lab, txt_queries};
+use crate::client::{Client, builder};
+use crate::{LIMIT, clock, domain, hold_txt, lab, txt_queries};
 
 const SHORT: Duration = Duration::from_millis(1);
 
-for_both![
-    ok_impatience_without_a_policy_learns_nothing_and_the_lookup_goes_on,
-    ok_impatience_gets_the_policy_that_the_store_holds,
-    ok_a_first_contact_is_answered_at_once_and_found_in_the_background,
-    ok_a_policy_that_is_held_is_no_first_contact,
-    ok_patience_that_lasts_gets_the_outcome,
-];
-
-fn ok_impatience_without_a_policy_learns_nothing_and_the_lookup_goes_on<D: Driver>() {
+#[test]
+fn ok_impatience_without_a_policy_learns_nothing_and_the_lookup_goes_on() {
     let lab = lab(["a.example"]);
     let gate = hold_txt(&lab, "a.example");
-    let client = D::build(D::builder(&lab).patience(SHORT));
+    let client = Client::build(builder(&lab).patience(SHORT));
     for _ in 0..2 {
         let outcome = client.policy_for(&domain("a.example"));
         assert_eq!((outcome.status(), outcome.policy()), (Status::Unknown, None));
@@ -34,17 +27,18 @@ fn ok_impatience_without_a_policy_learns_nothing_and_the_lookup_goes_on<D: Drive
     assert_eq!(txt_queries(&lab, "a.example"), 1, "the second shared the lookup of the first");
 }
 
-fn ok_impatience_gets_the_policy_that_the_store_holds<D: Driver>() {
+#[test]
+fn ok_impatience_gets_the_policy_that_the_store_holds() {
     let lab = lab(["a.example"]);
     let store = Arc::new(Memory::new(100));
     let (clock, secs) = clock();
-    let patient = D::build(D::builder(&lab).store(Arc::clone(&store)).clock(clock.clone()));
+    let patient = Client::build(builder(&lab).store(Arc::clone(&store)).clock(clock.clone()));
     let found = patient.policy_for(&domain("a.example"));
     assert_eq!(found.status(), Status::Found);
     secs.fetch_add(3_600, Ordering::SeqCst);
     let gate = hold_txt(&lab, "a.example");
     // It is another client: only the store knows.
-    let client = D::build(D::builder(&lab).store(store).clock(clock).patience(SHORT));
+    let client = Client::build(builder(&lab).store(store).clock(clock).patience(SHORT));
     let outcome = client.policy_for(&domain("a.example"));
     assert_eq!(outcome.status(), Status::Held);
     assert_eq!(outcome.policy(), found.policy());
@@ -55,10 +49,11 @@ fn ok_impatience_gets_the_policy_that_the_store_holds<D: Driver>() {
     assert_eq!(client.recheck(&domain("a.example")).status(), Status::Confirmed);
 }
 
-fn ok_a_first_contact_is_answered_at_once_and_found_in_the_background<D: Driver>() {
+#[test]
+fn ok_a_first_contact_is_answered_at_once_and_found_in_the_background() {
     let lab = lab(["a.example"]);
     let gate = hold_txt(&lab, "a.example");
-    let client = D::build(D::builder(&lab).first_contact(FirstContact::AnswerAtOnce));
+    let client = Client::build(builder(&lab).first_contact(FirstContact::AnswerAtOnce));
     let outcome = client.policy_for(&domain("a.example"));
     assert_eq!((outcome.status(), outcome.policy()), (Status::Unknown, None));
     gate.open();
@@ -66,20 +61,22 @@ fn ok_a_first_contact_is_answered_at_once_and_found_in_the_background<D: Driver>
     assert!(client.recheck(&domain("a.example")).policy().is_some());
 }
 
-fn ok_a_policy_that_is_held_is_no_first_contact<D: Driver>() {
+#[test]
+fn ok_a_policy_that_is_held_is_no_first_contact() {
     let lab = lab(["a.example"]);
     let (clock, secs) = clock();
-    let builder = D::builder(&lab).first_contact(FirstContact::AnswerAtOnce).clock(clock);
-    let client = D::build(builder);
+    let builder = builder(&lab).first_contact(FirstContact::AnswerAtOnce).clock(clock);
+    let client = Client::build(builder);
     assert_eq!(client.recheck(&domain("a.example")).status(), Status::Found);
     secs.fetch_add(3_600, Ordering::SeqCst);
     // Something is due, and it is waited for.
     assert_eq!(client.policy_for(&domain("a.example")).status(), Status::Confirmed);
 }
 
-fn ok_patience_that_lasts_gets_the_outcome<D: Driver>() {
+#[test]
+fn ok_patience_that_lasts_gets_the_outcome() {
     let lab = lab(["a.example"]);
-    let client = D::build(D::builder(&lab).patience(LIMIT));
+    let client = Client::build(builder(&lab).patience(LIMIT));
     assert!(client.in_memory(&domain("a.example")).is_none());
     assert_eq!(client.policy_for(&domain("a.example")).status(), Status::Found);
     let remembered = client.in_memory(&domain("a.example")).expect("nothing is due");

@@ -8,22 +8,14 @@ use mta_sts_adapters::schedule::Alert;
 use mta_sts_adapters::{Memory, Mode, Snapshot, Status};
 use mta_sts_lab::{Https, Response};
 
-use crate::drivers::{Driver, Refresher};
-use crate::{DAY, LIMIT, clock, domain, for_both, lab};
+use crate::client::{Client, builder};
+use crate::{DAY, LIMIT, clock, domain, lab};
 
-for_both![
-    ok_a_policy_that_is_used_a_day_later_is_refreshed_in_the_background,
-    ok_use_refreshes_at_most_once_in_five_minutes,
-    ok_a_refresher_finds_a_weaker_policy_and_tells,
-    ok_a_refresher_begins_with_what_the_store_holds,
-    ok_where_a_refresher_runs_use_begins_no_refresh,
-    ok_a_refresher_that_is_dropped_stops,
-];
-
-fn ok_a_policy_that_is_used_a_day_later_is_refreshed_in_the_background<D: Driver>() {
+#[test]
+fn ok_a_policy_that_is_used_a_day_later_is_refreshed_in_the_background() {
     let lab = lab(["a.example"]);
     let (clock, secs) = clock();
-    let client = D::build(D::builder(&lab).clock(clock));
+    let client = Client::build(builder(&lab).clock(clock));
     assert_eq!(client.policy_for(&domain("a.example")).status(), Status::Found);
     secs.fetch_add(DAY, Ordering::SeqCst);
     // Its id is known: for the delivery there is nothing to fetch.
@@ -31,10 +23,11 @@ fn ok_a_policy_that_is_used_a_day_later_is_refreshed_in_the_background<D: Driver
     assert!(lab.https().requests().wait_for_blocking(2, LIMIT));
 }
 
-fn ok_use_refreshes_at_most_once_in_five_minutes<D: Driver>() {
+#[test]
+fn ok_use_refreshes_at_most_once_in_five_minutes() {
     let lab = lab(["a.example"]);
     let (clock, secs) = clock();
-    let client = D::build(D::builder(&lab).clock(clock));
+    let client = Client::build(builder(&lab).clock(clock));
     assert_eq!(client.policy_for(&domain("a.example")).status(), Status::Found);
     secs.fetch_add(DAY, Ordering::SeqCst);
     lab.https().set("mta-sts.a.example", Https::respond(Response::new(503)));
@@ -72,15 +65,15 @@ fn as_time_passes<T>(secs: &AtomicU64, mut look: impl FnMut() -> Option<T>) -> T
     panic!("two days have passed")
 }
 
-fn ok_a_refresher_finds_a_weaker_policy_and_tells<D: Driver>() {
+#[test]
+fn ok_a_refresher_finds_a_weaker_policy_and_tells() {
     let lab = lab(["a.example"]);
     let (clock, secs) = clock();
-    let client = D::build(D::builder(&lab).clock(clock));
+    let client = Client::build(builder(&lab).clock(clock));
     let (told, alerts) = channel();
     let refresher = client.refresher(move |alert, outcome| {
         told.send((alert, outcome.status())).expect("the test listens");
     });
-    let refresher = refresher.expect("a refresher");
     assert_eq!(client.policy_for(&domain("a.example")).status(), Status::Found);
     // Nothing but a refresh asks for a policy whose id is known.
     lab.domain("a.example").id("1").mode("testing").mx(["mx.example.com"]).publish();
@@ -99,14 +92,15 @@ fn ok_a_refresher_finds_a_weaker_policy_and_tells<D: Driver>() {
     assert_eq!(held.policy().map(|held| held.policy().mode()), Some(Mode::Testing));
 }
 
-fn ok_a_refresher_begins_with_what_the_store_holds<D: Driver>() {
+#[test]
+fn ok_a_refresher_begins_with_what_the_store_holds() {
     let lab = lab(["a.example"]);
     let (clock, secs) = clock();
     let store = std::sync::Arc::new(Memory::new(100));
-    let first = D::build(D::builder(&lab).store(store.clone()).clock(clock.clone()));
+    let first = Client::build(builder(&lab).store(store.clone()).clock(clock.clone()));
     assert_eq!(first.policy_for(&domain("a.example")).status(), Status::Found);
-    let client = D::build(D::builder(&lab).store(store).clock(clock));
-    let refresher = client.refresher(|_, _| {}).expect("a refresher");
+    let client = Client::build(builder(&lab).store(store).clock(clock));
+    let refresher = client.refresher(|_, _| {});
     let store_was_read = || {
         let durations = client.metrics().durations;
         durations.iter().any(|durations| durations.label == "store_read" && durations.count > 0)
@@ -121,13 +115,14 @@ fn ok_a_refresher_begins_with_what_the_store_holds<D: Driver>() {
     refresher.shutdown();
 }
 
-fn ok_where_a_refresher_runs_use_begins_no_refresh<D: Driver>() {
+#[test]
+fn ok_where_a_refresher_runs_use_begins_no_refresh() {
     let lab = lab(["a.example"]);
     let (clock, secs) = clock();
-    let client = D::build(D::builder(&lab).clock(clock));
+    let client = Client::build(builder(&lab).clock(clock));
     assert_eq!(client.policy_for(&domain("a.example")).status(), Status::Found);
     secs.fetch_add(DAY, Ordering::SeqCst);
-    let refresher = client.refresher(|_, _| {}).expect("a refresher");
+    let refresher = client.refresher(|_, _| {});
     // What is overdue when a refresher begins is spread over hours.
     assert_eq!(client.policy_for(&domain("a.example")).status(), Status::Confirmed);
     assert_eq!(client.recheck(&domain("a.example")).status(), Status::Confirmed);
@@ -138,11 +133,12 @@ fn ok_where_a_refresher_runs_use_begins_no_refresh<D: Driver>() {
     assert!(lab.https().requests().wait_for_blocking(2, LIMIT));
 }
 
-fn ok_a_refresher_that_is_dropped_stops<D: Driver>() {
+#[test]
+fn ok_a_refresher_that_is_dropped_stops() {
     let lab = lab(["a.example"]);
-    let client = D::build(D::builder(&lab));
-    drop(client.refresher(|_, _| {}).expect("a refresher"));
+    let client = Client::build(builder(&lab));
+    drop(client.refresher(|_, _| {}));
     // Another may take its place.
-    client.refresher(|_, _| {}).expect("a refresher").shutdown();
+    client.refresher(|_, _| {}).shutdown();
     assert_eq!(client.policy_for(&domain("a.example")).status(), Status::Found);
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use mta_sts_lab::{Ending, Framing, Https, Lab, Pace, Response, padded};
 
-use crate::case::{Expect, Group, Names, absent, found, invalid};
+use crate::case::{Group, Names, absent, found, invalid};
 use crate::head::{POLICY, policy, raw, respond};
 
 /// A head with these fields, and what follows it.
@@ -95,9 +95,7 @@ pub(crate) fn framed() -> Group {
         }),
         absent("cut after the last chunk's size", "http-truncated", |l, n| {
             chunked(l, n, &format!("{}\r\n{POLICY}\r\n0\r\n", size()));
-        })
-        // The last chunk has come, and with it the whole policy; ureq asks for no more.
-        .blocking(Expect::Found),
+        }),
         absent("until closed, and cut", "http-truncated", |l, n| {
             respond(l, n, policy().framing(Framing::UntilClose).ending(Ending::Cut));
         }),

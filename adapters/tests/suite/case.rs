@@ -20,8 +20,6 @@ pub(crate) struct Case {
     pub(crate) arrange: Box<Arrange>,
     /// What a first lookup finds.
     pub(crate) expect: Expect,
-    /// What it finds with the blocking client, where that is something else.
-    pub(crate) blocking: Option<Expect>,
     pub(crate) setting: Setting,
     pub(crate) time: Time,
     /// How many connections to the Policy Host a lookup makes, where that is the point.
@@ -128,7 +126,6 @@ impl Case {
             what: what.into(),
             arrange: Box::new(arrange),
             expect,
-            blocking: None,
             setting: Setting::AnyAddress,
             time: Time::Ample,
             dials: None,
@@ -156,11 +153,6 @@ impl Case {
 
     pub(crate) fn says(self, text: &'static str) -> Self {
         Self { says: Some(text), ..self }
-    }
-
-    /// The blocking client finds something else.
-    pub(crate) fn blocking(self, expect: Expect) -> Self {
-        Self { blocking: Some(expect), ..self }
     }
 }
 

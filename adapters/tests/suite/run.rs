@@ -1,17 +1,16 @@
-//! Each fault with each client, twice: with nothing known, and with an older policy held.
+//! Each fault twice: with nothing known, and with an older policy held.
 
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
 
 use mta_sts_adapters::{Limits, Memory, Outcome, PolicyDomain, Recheck, Status};
 use mta_sts_lab::{Lab, POLICY_PATH};
 
 use crate::case::{Case, Expect, Group, Names, Seen, Setting, Time};
-use crate::drivers::{Client, DRIVERS, Driver, Making};
+use crate::client::{Client, Making};
 use crate::table;
 
-/// What one client did with one fault.
+/// What the client did with one fault.
 #[derive(Debug, Clone)]
 pub(crate) struct Row {
     pub(crate) first: Seen,
@@ -20,43 +19,30 @@ pub(crate) struct Row {
     faults: Vec<String>,
 }
 
-/// Runs all cases of the group with all clients, shows what came of them, and fails with all that
-/// is not as expected.
+/// Runs all cases of the group, shows what came of them, and fails with all that is not as expected.
 pub(crate) fn all(group: &Group) {
-    let columns: Vec<Vec<Row>> = thread::scope(|scope| {
-        let column = |driver: &'static Driver| scope.spawn(|| column(driver, &group.cases));
-        let running: Vec<_> = DRIVERS.iter().map(column).collect();
-        running.into_iter().map(|column| column.join().expect("no panic")).collect()
-    });
-    println!("{}", table::seen(group, &columns));
-    let faults: Vec<&String> = columns.iter().flatten().flat_map(|row| &row.faults).collect();
-    assert!(faults.is_empty(), "{}: {} faults: {faults:#?}", group.title, faults.len());
-}
-
-fn column(driver: &Driver, cases: &[Case]) -> Vec<Row> {
     let lab = Lab::start().expect("the lab starts");
-    let run = |(number, case): (usize, &Case)| Run { lab: &lab, driver, case, number }.row();
-    assert!(!cases.is_empty());
-    cases.iter().enumerate().map(run).collect()
+    assert!(!group.cases.is_empty());
+    let run = |(number, case): (usize, &Case)| Run { lab: &lab, case, number }.row();
+    let rows: Vec<Row> = group.cases.iter().enumerate().map(run).collect();
+    println!("{}", table::seen(group, &rows));
+    let faults: Vec<&String> = rows.iter().flat_map(|row| &row.faults).collect();
+    assert!(faults.is_empty(), "{}: {} faults: {faults:#?}", group.title, faults.len());
 }
 
 struct Run<'a> {
     lab: &'a Lab,
-    driver: &'a Driver,
     case: &'a Case,
     number: usize,
 }
 
 impl Run<'_> {
     fn row(&self) -> Row {
-        let expect = match (&self.case.blocking, self.driver.name) {
-            (Some(other), "blocking") => other,
-            _ => &self.case.expect,
-        };
+        let expect = &self.case.expect;
         let mut faults = Vec::new();
         let first = self.first_contact(expect, &mut faults);
         let while_held = self.while_held(expect, &mut faults);
-        let whose = format!("{} with {}: ", self.case.what, self.driver.name);
+        let whose = format!("{}: ", self.case.what);
         for fault in &mut faults {
             fault.insert_str(0, &whose);
         }
@@ -79,7 +65,7 @@ impl Run<'_> {
         let store = Arc::new(Memory::new(64));
         let domain = PolicyDomain::parse(&names.domain).expect("a domain");
         let (lab, setting, limits) = (self.lab, Setting::AnyAddress, Limits::default());
-        let before = (self.driver.make)(&Making { lab, setting, limits, store: store.clone() });
+        let before = Client::new(&Making { lab, setting, limits, store: store.clone() });
         let status = before.lookup(&domain, Recheck::WhenDue).status();
         assert_eq!(status, Status::Found, "{}", self.case.what);
         self.lab.domain(&names.domain).withdraw();
@@ -100,7 +86,7 @@ impl Run<'_> {
         (self.case.arrange)(self.lab, names);
     }
 
-    fn client(&self, store: &Arc<Memory>) -> Box<dyn Client> {
+    fn client(&self, store: &Arc<Memory>) -> Client {
         // Short is only what is spent in vain, so that a busy machine changes nothing.
         let (limits, short) = (Limits::default(), Duration::from_millis(250));
         let limits = match (self.case.time, &self.case.expect) {
@@ -110,7 +96,7 @@ impl Run<'_> {
             (Time::Shared, _) => limits.with_fetch_timeout(Duration::from_secs(4)),
         };
         let (lab, setting, store) = (self.lab, self.case.setting, Arc::clone(store));
-        (self.driver.make)(&Making { lab, setting, limits, store })
+        Client::new(&Making { lab, setting, limits, store })
     }
 
     /// A lookup that asks for nothing but what it needs: the record, the addresses of the Policy
