@@ -1,6 +1,7 @@
-//! What the makings of both clients have in common.
+//! The settings of a client, whichever face it is to have.
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,14 +11,13 @@ use mta_sts::{Held, Limits, UnixTime};
 use crate::dial::{Dial, USER_AGENT};
 use crate::memory::DEFAULT_CAPACITY;
 use crate::tls::{CryptoProvider, Roots, TlsOptions};
-use crate::{BuildError, Clock, MxTls, Store, system_clock};
+use crate::{BuildError, Clock, Dns, Https, MxTls, Store, system_clock};
 
-/// A client in the making: with resolvers `D` and HTTPS clients `H` of its own kind. See
-/// `tokio::Builder` and `blocking::Builder`.
+/// A client `C` in the making. See `tokio::Builder` and `blocking::Builder`.
 #[must_use = "it makes nothing before `build`"]
-pub struct Builder<D: ?Sized, H: ?Sized> {
-    pub(crate) dns: Option<Arc<D>>,
-    pub(crate) https: Option<Arc<H>>,
+pub struct Builder<C> {
+    pub(crate) dns: Option<Arc<dyn Dns>>,
+    pub(crate) https: Option<Arc<dyn Https>>,
     pub(crate) store: Option<Arc<dyn Store>>,
     pub(crate) tls: TlsOptions,
     pub(crate) clock: Clock,
@@ -29,6 +29,7 @@ pub struct Builder<D: ?Sized, H: ?Sized> {
     pub(crate) dial: Dial,
     pub(crate) wait: Wait,
     pub(crate) user_agent: String,
+    client: PhantomData<fn() -> C>,
 }
 
 /// What a delivery does where nothing is known of its domain yet.
@@ -72,7 +73,7 @@ impl Wait {
     }
 }
 
-impl<D: ?Sized, H: ?Sized> Builder<D, H> {
+impl<C> Builder<C> {
     pub(crate) fn new() -> Self {
         Self {
             dns: None,
@@ -88,7 +89,21 @@ impl<D: ?Sized, H: ?Sized> Builder<D, H> {
             dial: Dial::new(),
             wait: Wait { patience: None, first_contact: FirstContact::Wait },
             user_agent: USER_AGENT.to_owned(),
+            client: PhantomData,
         }
+    }
+
+    /// With this resolver in place of the operating system's.
+    pub fn dns(mut self, dns: impl Dns) -> Self {
+        self.dns = Some(Arc::new(dns));
+        self
+    }
+
+    /// With this HTTPS client in place of [`HyperHttps`](crate::tokio::HyperHttps). The settings for
+    /// roots, cryptography, port, addresses and user agent do not count then.
+    pub fn https(mut self, https: impl Https) -> Self {
+        self.https = Some(Arc::new(https));
+        self
     }
 
     /// With a store behind memory. Without one, memory is all there is.
@@ -220,7 +235,7 @@ impl<D: ?Sized, H: ?Sized> Builder<D, H> {
     }
 }
 
-impl<D: ?Sized, H: ?Sized> Clone for Builder<D, H> {
+impl<C> Clone for Builder<C> {
     fn clone(&self) -> Self {
         Self {
             dns: self.dns.clone(),
@@ -236,15 +251,12 @@ impl<D: ?Sized, H: ?Sized> Clone for Builder<D, H> {
             dial: self.dial.clone(),
             wait: self.wait,
             user_agent: self.user_agent.clone(),
+            client: PhantomData,
         }
     }
 }
 
-impl<D, H> fmt::Debug for Builder<D, H>
-where
-    D: fmt::Debug + ?Sized,
-    H: fmt::Debug + ?Sized,
-{
+impl<C> fmt::Debug for Builder<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Builder")
             .field("dns", &self.dns)

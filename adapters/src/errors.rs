@@ -25,9 +25,9 @@ pub enum BuildError {
     /// TLS 1.2 and 1.3 cannot be had from the provider of cryptography.
     #[error("TLS could not be configured: {0}")]
     Tls(String),
-    /// The system has no thread to give.
-    #[error("no thread could be started: {0}")]
-    Thread(String),
+    /// The runtime of a client for threads could not be started.
+    #[error("the runtime could not be started: {0}")]
+    Runtime(String),
     /// The user agent cannot be sent in an HTTP header.
     #[error("the user agent must be printable ASCII, found {0:?}")]
     UserAgent(String),

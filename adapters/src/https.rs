@@ -35,7 +35,7 @@ pub struct Request<'a> {
 
 /// The head of a response, and the body to come.
 #[derive(Debug)]
-pub struct Response<B = Box<dyn Body>> {
+pub struct Response {
     /// Whose certificate was verified.
     pub verified: PolicyHostVerified,
     /// The status code, 1xx left out.
@@ -45,7 +45,7 @@ pub struct Response<B = Box<dyn Body>> {
     /// The values of `Content-Encoding`, joined by commas.
     pub content_encoding: Option<Vec<u8>>,
     /// The body.
-    pub body: B,
+    pub body: Box<dyn Body>,
 }
 
 /// The body of a response. Dropping it closes the connection.

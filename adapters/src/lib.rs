@@ -51,7 +51,7 @@ use mta_sts_adapters::{PolicyDomain, Sqlite};
 
 # fn example() -> Result<(), Box<dyn std::error::Error>> {
 let client = MtaSts::builder().store(Sqlite::open(\"policies.db\")?).build()?;
-let refresher = client.refresher(|alert, _| eprintln!(\"{alert}\"))?;
+let refresher = client.refresher(|alert, _| eprintln!(\"{alert}\"));
 
 let domain = PolicyDomain::parse(\"example.com\")?;
 let (mut delivery, outcome) = client.delivery(&domain, Requirements::default());
@@ -84,9 +84,9 @@ client.flush()?;
 //! | part | where | feature | brings |
 //! |---|---|---|---|
 //! | client for tokio | [`tokio`](mod@crate::tokio) | `tokio` | `tokio`, `hyper`, `rustls` with `ring`, `tracing` |
-//! | client for threads | `blocking` | `blocking` | `ureq`, `rustls` with `ring`, `tracing` |
-//! | DNS | [`Dns`], `HickoryDns`, `blocking::DnsThread` | `hickory-resolver` | `hickory-resolver`, `tokio` |
-//! | HTTPS | [`Https`], `tokio::HyperHttps`, `blocking::UreqHttps` | that of the client | |
+//! | client for threads | `blocking` | `blocking` | the client for tokio, on a runtime of its own |
+//! | DNS | [`Dns`], `HickoryDns` | `hickory-resolver` | `hickory-resolver`, `tokio` |
+//! | HTTPS | [`Https`], `tokio::HyperHttps` | that of the client | |
 //! | trusted roots | `Roots` | `native-roots`, `webpki-roots` | `rustls-native-certs`, `webpki-roots` |
 //! | cryptography | `CryptoProvider` | `aws-lc-rs` beside `ring` | `aws-lc-rs` |
 //! | a store in memory | [`Memory`] | | |
@@ -118,10 +118,10 @@ client.flush()?;
 //! - **Counters**: `metrics` for a program, `exporter` for Prometheus.
 //!
 //! # Parts of one's own
-//! Each part is behind a small trait and is replaced in the builder: [`Dns`] and [`Https`] (for
-//! threads `blocking::Dns` and `blocking::Https`), and [`Store`], whose documentation says what it
-//! owes. None of them decides anything: an answer is handed over as it came. On another runtime, or
-//! on none, drive the [machine](mta_sts) itself; `examples/smol.rs` does so with these traits.
+//! Each part is behind a small trait and is replaced in the builder: [`Dns`], [`Https`] and
+//! [`Store`], whose documentation says what it owes. None of them decides anything: an answer is
+//! handed over as it came. On another runtime, or on none, drive the [machine](mta_sts) itself;
+//! `examples/smol.rs` does so with these traits.
 //!
 //! # The form of what is stored
 //! All stores keep the octets of [`Entry::to_bytes`], which carry a version: a later version of this
@@ -135,49 +135,49 @@ pub use mta_sts::*;
 
 #[cfg(feature = "blocking")]
 pub mod blocking;
-#[cfg(any(feature = "blocking", feature = "tokio"))]
+#[cfg(feature = "tokio")]
 mod bounce;
-#[cfg(any(feature = "blocking", feature = "tokio"))]
+#[cfg(feature = "tokio")]
 mod builder;
-#[cfg(any(feature = "blocking", feature = "tokio"))]
+#[cfg(feature = "tokio")]
 mod dial;
 mod dns;
 mod errors;
 #[cfg(feature = "hickory-resolver")]
 mod hickory;
 mod https;
-#[cfg(any(feature = "blocking", feature = "tokio"))]
+#[cfg(feature = "tokio")]
 mod in_use;
-#[cfg(any(feature = "blocking", feature = "tokio"))]
+#[cfg(feature = "tokio")]
 mod keeper;
 mod memory;
-#[cfg(any(feature = "blocking", feature = "tokio"))]
+#[cfg(feature = "tokio")]
 mod metrics;
-#[cfg(any(feature = "blocking", feature = "tokio"))]
+#[cfg(feature = "tokio")]
 mod mx_tls;
-#[cfg(any(feature = "blocking", feature = "tokio"))]
+#[cfg(feature = "tokio")]
 mod observe;
 #[cfg(feature = "redis")]
 mod redis;
-#[cfg(any(feature = "blocking", feature = "tokio"))]
+#[cfg(feature = "tokio")]
 mod silence;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod store;
-#[cfg(any(feature = "blocking", feature = "tokio"))]
+#[cfg(feature = "tokio")]
 mod tls;
 #[cfg(feature = "tokio")]
 pub mod tokio;
-#[cfg(any(feature = "blocking", feature = "tokio"))]
+#[cfg(feature = "tokio")]
 mod writing;
 
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-#[cfg(any(feature = "blocking", feature = "tokio"))]
+#[cfg(feature = "tokio")]
 pub use crate::bounce::Bounce;
-#[cfg(any(feature = "blocking", feature = "tokio"))]
+#[cfg(feature = "tokio")]
 pub use crate::builder::{Builder, FirstContact};
 pub use crate::dns::{Dns, MxAnswer, MxHost, TxtAnswer};
 pub use crate::errors::{BuildError, StoreError};
@@ -185,22 +185,22 @@ pub use crate::errors::{BuildError, StoreError};
 pub use crate::hickory::HickoryDns;
 pub use crate::https::{Body, Https, Request, Response};
 pub use crate::memory::Memory;
-#[cfg(all(feature = "prometheus", any(feature = "blocking", feature = "tokio")))]
+#[cfg(all(feature = "prometheus", feature = "tokio"))]
 pub use crate::metrics::Exporter;
-#[cfg(any(feature = "blocking", feature = "tokio"))]
+#[cfg(feature = "tokio")]
 #[doc(no_inline)]
 pub use rustls;
 
-#[cfg(any(feature = "blocking", feature = "tokio"))]
+#[cfg(feature = "tokio")]
 pub use crate::metrics::{Count, Durations, Snapshot};
-#[cfg(any(feature = "blocking", feature = "tokio"))]
+#[cfg(feature = "tokio")]
 pub use crate::mx_tls::{MxHandshake, MxTls};
 #[cfg(feature = "redis")]
 pub use crate::redis::Redis;
 #[cfg(feature = "sqlite")]
 pub use crate::sqlite::Sqlite;
 pub use crate::store::{Store, Stored};
-#[cfg(any(feature = "blocking", feature = "tokio"))]
+#[cfg(feature = "tokio")]
 pub use crate::tls::{CryptoProvider, HandshakeFailure, Roots};
 
 /// A future that may be sent to another thread: what the methods of [`Dns`] and [`Https`] return.

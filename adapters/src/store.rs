@@ -10,7 +10,7 @@ use crate::StoreError;
 
 /// A store of entries, one for each Policy Domain.
 ///
-/// The methods may block: the tokio client calls them on threads where that is allowed. Several
+/// The methods may block: the client calls them on threads where that is allowed. Several
 /// clients, and several processes, may use one store at the same time.
 ///
 /// A store that fails costs no mail and no protection: the client keeps what it knows in memory and

@@ -1,4 +1,4 @@
-//! When what is pending is written to the store, and by whom: what both clients have in common.
+//! When what is pending is written to the store, and by which task.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;

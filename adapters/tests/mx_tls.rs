@@ -1,7 +1,7 @@
 //! TLS to MX hosts with real handshakes against the lab and against hosts that break: the session,
 //! and what it means for the mail (RFC 8461 §4.2, §5). The same faults at a Policy Host have the
 //! same reason codes (RFC 8460 §4.3).
-#![cfg(all(feature = "blocking", feature = "tokio", feature = "hickory-resolver"))]
+#![cfg(all(feature = "blocking", feature = "hickory-resolver"))]
 
 #[path = "support/lab_client.rs"]
 mod lab_client;
@@ -11,14 +11,14 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::thread;
 use std::time::Duration;
 
-use mta_sts_adapters::blocking::{DnsThread, MtaSts};
+use mta_sts_adapters::blocking::MtaSts;
 use mta_sts_adapters::delivery::{
     Attempt, Candidate, Delivery, Failure, FailureKind, Mx, Requirements, Session, SessionCount,
     Verdict,
 };
 use mta_sts_adapters::rustls::ClientConnection;
 use mta_sts_adapters::{
-    CertificateFault, HickoryDns, Limits, MxTls, PolicyDomain, TlsAlert, TlsFailure, tokio,
+    CertificateFault, HickoryDns, Limits, MxTls, PolicyDomain, TlsAlert, TlsFailure,
 };
 use mta_sts_lab::{Certificate, Fate, Https, Lab, Moment, TlsVersions};
 
@@ -39,7 +39,7 @@ fn domain() -> PolicyDomain {
 fn world(mode: &str) -> World {
     let lab = Lab::start().expect("the lab starts");
     lab.domain("example.com").mode(mode).mx([HOST]).publish();
-    let dns = DnsThread::new(HickoryDns::servers([lab.dns_addr()])).expect("a thread");
+    let dns = HickoryDns::servers([lab.dns_addr()]);
     let builder = lab_client::trusting(MtaSts::builder().dns(dns), &lab);
     let tls = builder.mx_tls().expect("roots");
     let client = builder.build().expect("a client");
@@ -182,24 +182,16 @@ fn breaking(answer: Answer) -> SocketAddr {
     address
 }
 
-/// The reason codes of a fetch from a host at this address, by both clients.
-fn fetch_reasons(address: SocketAddr) -> [String; 2] {
+/// The reason code of a fetch from a host at this address.
+fn fetch_reason(address: SocketAddr) -> String {
     let lab = Lab::start().expect("the lab starts");
     lab.domain("example.com").mode("enforce").publish();
     let limits = Limits::default().with_fetch_timeout(SHORT);
-    let reason = |outcome: mta_sts_adapters::Outcome| {
-        outcome.problem().expect("the fetch fails").reason_code().into_owned()
-    };
     let dns = HickoryDns::servers([lab.dns_addr()]);
-    let threads = MtaSts::builder().dns(DnsThread::new(dns.clone()).expect("a thread"));
-    let threads = lab_client::trusting(threads, &lab).connect_elsewhere(move |_| address);
-    let threads = threads.limits(limits).build().expect("a client");
-    let tasks = lab_client::trusting(tokio::MtaSts::builder().dns(dns), &lab);
-    let tasks = tasks.connect_elsewhere(move |_| address).limits(limits);
-    let tasks = tasks.build().expect("a client");
-    let runtime = ::tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let on_tokio = runtime.expect("a runtime").block_on(tasks.policy_for(&domain()));
-    [reason(threads.policy_for(&domain())), reason(on_tokio)]
+    let builder = lab_client::trusting(MtaSts::builder().dns(dns), &lab).limits(limits);
+    let client = builder.connect_elsewhere(move |_| address).build().expect("a client");
+    let outcome = client.policy_for(&domain());
+    outcome.problem().expect("the fetch fails").reason_code().into_owned()
 }
 
 #[test]
@@ -226,7 +218,7 @@ fn tls_failures_have_a_reason_code_each_and_the_same_on_both_paths() {
             assert_eq!(failure.reason_code(), code);
             assert_eq!((is_tls, verdict.is_refused()), (false, mode == "enforce"), "{answer:?}");
         }
-        assert_eq!(fetch_reasons(address), [code, code], "{answer:?}");
+        assert_eq!(fetch_reason(address), code, "{answer:?}");
     }
 }
 

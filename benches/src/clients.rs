@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use cpu_time::ThreadTime;
 use mta_sts::{DnsFailure, FetchFailure, PolicyDomain, PolicyHostVerified, Status};
-use mta_sts_adapters::{BoxFuture, MxAnswer, Request, Response, TxtAnswer, blocking, tokio};
+use mta_sts_adapters::{Body, BoxFuture, MxAnswer, Request, Response, TxtAnswer, blocking, tokio};
 
 use crate::Anything;
 use crate::makings::{domain, policy_of, shuffled};
@@ -107,7 +107,7 @@ fn record() -> TxtAnswer {
     TxtAnswer::Records { records: vec![vec![b"v=STSv1; id=20260101T000000".to_vec()]], ttl: 86_400 }
 }
 
-fn response<B>(host: &str, body: B) -> Response<B> {
+fn response(host: &str, body: Box<dyn Body>) -> Response {
     let verified = PolicyHostVerified::assertion(host);
     let content_type = Some(b"text/plain".to_vec());
     Response { verified, status: 200, content_type, content_encoding: None, body }
@@ -137,42 +137,13 @@ impl mta_sts_adapters::Dns for World {
 
 impl mta_sts_adapters::Https for World {
     fn fetch<'a>(&'a self, request: Request<'a>) -> BoxFuture<'a, Result<Response, FetchFailure>> {
-        let body: Box<dyn mta_sts_adapters::Body> = Box::new(Text(Some(text(request.host))));
+        let body = Box::new(Text(Some(text(request.host))));
         Box::pin(async move { Ok(response(request.host, body)) })
     }
 }
 
-impl mta_sts_adapters::Body for Text {
+impl Body for Text {
     fn chunk(&mut self) -> BoxFuture<'_, Result<Option<Vec<u8>>, FetchFailure>> {
         Box::pin(async { Ok(self.0.take()) })
-    }
-}
-
-impl blocking::Dns for World {
-    fn txt(&self, _: &str, _: Duration) -> TxtAnswer {
-        record()
-    }
-
-    fn addresses(&self, _: &str, _: Duration) -> Result<Vec<IpAddr>, DnsFailure> {
-        Ok(Vec::new())
-    }
-
-    fn mx(&self, _: &str, _: Duration) -> MxAnswer {
-        MxAnswer::Absent
-    }
-}
-
-impl blocking::Https for World {
-    fn fetch(
-        &self,
-        request: Request<'_>,
-    ) -> Result<Response<Box<dyn blocking::Body>>, FetchFailure> {
-        Ok(response(request.host, Box::new(Text(Some(text(request.host))))))
-    }
-}
-
-impl blocking::Body for Text {
-    fn chunk(&mut self) -> Result<Option<Vec<u8>>, FetchFailure> {
-        Ok(self.0.take())
     }
 }

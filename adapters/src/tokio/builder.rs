@@ -10,7 +10,7 @@ use super::drive::Driver;
 use super::fetch::HyperHttps;
 use crate::in_use::InUse;
 use crate::keeper::Keeper;
-use crate::{BuildError, Dns, Https};
+use crate::{BuildError, Dns};
 
 /// A client in the making.
 ///
@@ -25,27 +25,21 @@ use crate::{BuildError, Dns, Https};
 /// # }
 /// # Ok::<(), mta_sts_adapters::BuildError>(())
 /// ```
-pub type Builder = crate::builder::Builder<dyn Dns, dyn Https>;
+pub type Builder = crate::builder::Builder<MtaSts>;
 
 impl Builder {
-    /// With this resolver in place of the operating system's.
-    pub fn dns(mut self, dns: impl Dns) -> Self {
-        self.dns = Some(Arc::new(dns));
-        self
-    }
-
-    /// With this HTTPS client in place of [`HyperHttps`]. The settings for roots, cryptography,
-    /// port, addresses and user agent do not count then.
-    pub fn https(mut self, https: impl Https) -> Self {
-        self.https = Some(Arc::new(https));
-        self
-    }
-
     /// Makes the client.
     ///
     /// # Errors
     /// [`BuildError`] where something that it needs cannot be had.
     pub fn build(self) -> Result<MtaSts, BuildError> {
+        self.client()
+    }
+}
+
+impl<C> crate::builder::Builder<C> {
+    /// Makes the one client that there is behind every face.
+    pub(crate) fn client(self) -> Result<MtaSts, BuildError> {
         let dns = self.dns.clone().map_or_else(default_dns, Ok)?;
         let https = match self.https.clone() {
             Some(https) => https,
@@ -66,9 +60,7 @@ impl Builder {
             refreshes: self.concurrent_refreshes,
         })
     }
-}
 
-impl Builder {
     fn hyper(&self, dns: &Arc<dyn Dns>) -> Result<HyperHttps, BuildError> {
         let user_agent = HeaderValue::from_str(&self.user_agent)
             .map_err(|_| BuildError::UserAgent(self.user_agent.clone()))?;

@@ -4,7 +4,7 @@ use mta_sts_adapters::{Builder, Roots};
 use mta_sts_lab::Lab;
 
 /// Trusts the lab and no other, and fetches from it.
-pub(crate) fn trusting<D: ?Sized, H: ?Sized>(builder: Builder<D, H>, lab: &Lab) -> Builder<D, H> {
+pub(crate) fn trusting<C>(builder: Builder<C>, lab: &Lab) -> Builder<C> {
     builder
         .roots(Roots::GivenOnly)
         .extra_root(lab.ca_pem())
