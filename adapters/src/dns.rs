@@ -25,8 +25,7 @@ pub trait Dns: fmt::Debug + Send + Sync + 'static {
     /// DNS gave no answer, and no address is known.
     fn addresses<'a>(&'a self, host: &'a str) -> BoxFuture<'a, Result<Vec<IpAddr>, DnsFailure>>;
 
-    /// The MX records of `domain`. The clients never ask; it is for who wants to show whether a
-    /// policy fits them.
+    /// The MX records of `domain`. Only `candidates` asks for them: a lookup never does.
     fn mx<'a>(&'a self, domain: &'a str) -> BoxFuture<'a, MxAnswer>;
 }
 

@@ -168,8 +168,6 @@ mod store;
 mod tls;
 #[cfg(feature = "tokio")]
 pub mod tokio;
-#[cfg(feature = "tokio")]
-mod writing;
 
 use std::pin::Pin;
 use std::sync::Arc;

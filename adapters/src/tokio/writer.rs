@@ -1,6 +1,8 @@
 //! Writes to the store in the background.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
@@ -8,7 +10,11 @@ use tokio::time::sleep;
 
 use crate::StoreError;
 use crate::keeper::Keeper;
-use crate::writing::{GATHER, Turn, next_pause};
+
+/// For so long are changes gathered.
+const GATHER: Duration = Duration::from_secs(1);
+/// The longest pause after a store has failed.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// At most one task at a time, and none where nothing is pending.
 #[derive(Debug, Default)]
@@ -66,5 +72,39 @@ impl Drop for Held {
         if let Some(writer) = &self.0 {
             writer.turn.give_back();
         }
+    }
+}
+
+/// The turn to write: at most one has it at a time, and none where nothing is pending.
+#[derive(Debug, Default)]
+struct Turn(AtomicBool);
+
+impl Turn {
+    /// Takes the turn, if there is something to write and nobody has it.
+    fn take(&self, keeper: &Keeper) -> bool {
+        keeper.has_pending() && !self.0.swap(true, Ordering::SeqCst)
+    }
+
+    /// Gives the turn back.
+    fn give_back(&self) {
+        self.0.store(false, Ordering::SeqCst);
+    }
+
+    /// Whether whoever has the turn is to go on. If not, it is given back.
+    fn goes_on(&self, keeper: &Keeper) -> bool {
+        if keeper.has_pending() {
+            return true;
+        }
+        self.give_back();
+        // What became pending in between found the turn taken.
+        self.take(keeper)
+    }
+}
+
+/// How long to wait after a write that followed a wait of `pause`.
+fn next_pause(written: &Result<bool, StoreError>, pause: Duration) -> Duration {
+    match written {
+        Ok(_) => GATHER,
+        Err(_) => (pause * 2).min(LONGEST_PAUSE),
     }
 }
