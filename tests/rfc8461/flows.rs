@@ -127,7 +127,7 @@ fn every_flow() {
 
 #[test]
 fn every_case_has_its_flow() {
-    let Some(rows) = vectors::flows() else { return };
+    let rows = vectors::flows();
     let cases: BTreeSet<_> =
         rows.iter().map(|row| (row.input["case"].as_str(), row.expect.as_str())).collect();
     let flows: BTreeSet<_> = FLOWS.iter().map(|(input, expect, _)| (*input, *expect)).collect();

@@ -1,12 +1,12 @@
 //! Readers of the conformance vectors and of the corpus, into plain structs.
 //!
-//! The folders are named by the environment: `MTA_STS_CONFORMANCE` and `MTA_STS_CORPUS`. Unset,
-//! each reader prints one line and gives `None`, and the test that called it has nothing to do.
-//! Set, all must be there: each reader panics, and so fails its test, where a file is missing,
-//! empty or not of the expected form.
+//! The vectors are in the folder `vectors` of this package; `MTA_STS_CONFORMANCE` may name another.
+//! The corpus, real policies of others, is where `MTA_STS_CORPUS` says. If that is not set, each
+//! reader of it prints one line and returns `None`, and its test has nothing to do. Else each reader
+//! panics, and so fails its test, if a file is missing, empty or not of the expected form.
 //!
 //! ```
-//! let Some(rows) = mta_sts_testkit::vectors::matches() else { return };
+//! let rows = mta_sts_testkit::vectors::matches();
 //! assert!(rows.iter().any(|row| row.matches));
 //! ```
 
@@ -24,7 +24,7 @@ mod json;
 pub use decision::{Decision, Expected, Given, decisions};
 use json::Json;
 
-/// The variable that names the folder of the conformance vectors.
+/// The variable that names another folder of conformance vectors.
 pub const CONFORMANCE: &str = "MTA_STS_CONFORMANCE";
 /// The variable that names the folder of the corpus.
 pub const CORPUS: &str = "MTA_STS_CORPUS";
@@ -121,12 +121,15 @@ pub struct Case {
     pub expect: String,
 }
 
-/// The folder of the conformance vectors; `None`, with one line of output, if it is not set.
+/// The folder of the conformance vectors.
 ///
 /// # Panics
-/// If it is set and there is no such folder.
-pub fn conformance() -> Option<PathBuf> {
-    folder(CONFORMANCE)
+/// If another one is named and is not there.
+pub fn conformance() -> PathBuf {
+    let ours = || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/vectors"));
+    let folder = std::env::var_os(CONFORMANCE).map_or_else(ours, PathBuf::from);
+    assert!(folder.is_dir(), "{CONFORMANCE}: {} is not a folder", folder.display());
+    folder
 }
 
 /// The folder of the corpus; `None`, with one line of output, if it is not set.
@@ -134,14 +137,19 @@ pub fn conformance() -> Option<PathBuf> {
 /// # Panics
 /// If it is set and there is no such folder.
 pub fn corpus() -> Option<PathBuf> {
-    folder(CORPUS)
+    let Some(folder) = std::env::var_os(CORPUS).map(PathBuf::from) else {
+        println!("skipped: {CORPUS} is not set");
+        return None;
+    };
+    assert!(folder.is_dir(), "{CORPUS}: {} is not a folder", folder.display());
+    Some(folder)
 }
 
 /// The rows of `records.json`.
 ///
 /// # Panics
 /// As the module says.
-pub fn records() -> Option<Vec<Record>> {
+pub fn records() -> Vec<Record> {
     list("records.json", record)
 }
 
@@ -157,7 +165,7 @@ pub fn corpus_records() -> Option<Vec<Record>> {
 ///
 /// # Panics
 /// As the module says.
-pub fn txt_sets() -> Option<Vec<TxtSet>> {
+pub fn txt_sets() -> Vec<TxtSet> {
     list("txt_sets.json", |row| TxtSet {
         input: row.at("input").list(|record| record.list(|string| string.text().into_bytes())),
         expect: verdict(&row.at("expect"), |ok| ok.at("id").text(), "why"),
@@ -168,10 +176,10 @@ pub fn txt_sets() -> Option<Vec<TxtSet>> {
 ///
 /// # Panics
 /// As the module says.
-pub fn policies() -> Option<Vec<Policy>> {
-    let rows = list("policies.json", |row| policy(row, input(row).into_bytes()))?;
+pub fn policies() -> Vec<Policy> {
+    let rows = list("policies.json", |row| policy(row, input(row).into_bytes()));
     let name = |(index, row)| Policy { name: format!("policies.json[{index}]"), ..row };
-    Some(rows.into_iter().enumerate().map(name).collect())
+    rows.into_iter().enumerate().map(name).collect()
 }
 
 /// The policies of the corpus with their verdicts.
@@ -194,7 +202,7 @@ pub fn corpus_policies() -> Option<Vec<Policy>> {
 ///
 /// # Panics
 /// As the module says.
-pub fn matches() -> Option<Vec<Match>> {
+pub fn matches() -> Vec<Match> {
     list("matches.json", |row| Match {
         mx: row.at("mx").list(Json::text),
         host: row.at("host").text(),
@@ -211,7 +219,7 @@ pub fn matches() -> Option<Vec<Match>> {
 ///
 /// # Panics
 /// As the module says.
-pub fn content_types() -> Option<Vec<ContentType>> {
+pub fn content_types() -> Vec<ContentType> {
     list("content_types.json", |row| {
         let (strict, tolerant) = match row.at("expect").text().as_str() {
             "accept" => (MediaType::Accept, MediaType::Accept),
@@ -229,7 +237,7 @@ pub fn content_types() -> Option<Vec<ContentType>> {
 ///
 /// # Panics
 /// As the module says.
-pub fn addresses() -> Option<Vec<Address>> {
+pub fn addresses() -> Vec<Address> {
     list("addresses.json", |row| Address {
         input: row.at("input").text().parse().unwrap_or_else(|_| row.fail("not an address")),
         allowed: match row.at("expect").text().as_str() {
@@ -244,7 +252,7 @@ pub fn addresses() -> Option<Vec<Address>> {
 ///
 /// # Panics
 /// As the module says.
-pub fn policy_urls() -> Option<Vec<PolicyUrl>> {
+pub fn policy_urls() -> Vec<PolicyUrl> {
     list("policy_urls.json", |row| {
         let expect = row.at("expect").text();
         let expect = match expect.strip_prefix("error: ") {
@@ -259,7 +267,7 @@ pub fn policy_urls() -> Option<Vec<PolicyUrl>> {
 ///
 /// # Panics
 /// As the module says.
-pub fn tlsrpt_records() -> Option<Vec<TlsrptRecord>> {
+pub fn tlsrpt_records() -> Vec<TlsrptRecord> {
     list("tlsrpt_records.json", |row| {
         let expect = row.at("expect");
         let rua = expect.at("ok").truth().then(|| expect.at("rua").list(Json::text));
@@ -271,7 +279,7 @@ pub fn tlsrpt_records() -> Option<Vec<TlsrptRecord>> {
 ///
 /// # Panics
 /// As the module says.
-pub fn dns_answers() -> Option<Vec<Case>> {
+pub fn dns_answers() -> Vec<Case> {
     list("dns_answers.json", case)
 }
 
@@ -279,7 +287,7 @@ pub fn dns_answers() -> Option<Vec<Case>> {
 ///
 /// # Panics
 /// As the module says.
-pub fn http_responses() -> Option<Vec<Case>> {
+pub fn http_responses() -> Vec<Case> {
     list("http_responses.json", case)
 }
 
@@ -287,22 +295,12 @@ pub fn http_responses() -> Option<Vec<Case>> {
 ///
 /// # Panics
 /// As the module says.
-pub fn flows() -> Option<Vec<Case>> {
+pub fn flows() -> Vec<Case> {
     list("flows.json", case)
 }
 
-fn folder(variable: &str) -> Option<PathBuf> {
-    let Some(folder) = std::env::var_os(variable).map(PathBuf::from) else {
-        println!("skipped: {variable} is not set");
-        return None;
-    };
-    assert!(folder.is_dir(), "{variable}: {} is not a folder", folder.display());
-    Some(folder)
-}
-
-fn list<T>(file: &str, read: impl Fn(&Json) -> T) -> Option<Vec<T>> {
-    let rows = json::array(&conformance()?.join(file));
-    Some(rows.iter().map(read).collect())
+fn list<T>(file: &str, read: impl Fn(&Json) -> T) -> Vec<T> {
+    json::array(&conformance().join(file)).iter().map(read).collect()
 }
 
 fn record(row: &Json) -> Record {

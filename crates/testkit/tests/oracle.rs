@@ -7,7 +7,7 @@ use mta_sts_testkit::vectors;
 
 #[test]
 fn every_record_of_the_vectors() {
-    let Some(rows) = vectors::records() else { return };
+    let rows = vectors::records();
     for row in rows {
         let verdict = oracle::record(&row.input).map_err(str::to_owned);
         assert_eq!(verdict, row.expect, "{:?}", String::from_utf8_lossy(&row.input));
@@ -27,7 +27,7 @@ fn every_record_of_the_corpus() {
 
 #[test]
 fn every_record_set_of_the_vectors() {
-    let Some(rows) = vectors::txt_sets() else { return };
+    let rows = vectors::txt_sets();
     for row in rows {
         let verdict = oracle::record_set(&row.input).map_err(str::to_owned);
         assert_eq!(verdict, row.expect, "{:?}", row.input);
@@ -36,7 +36,7 @@ fn every_record_set_of_the_vectors() {
 
 #[test]
 fn every_policy_of_the_vectors() {
-    let Some(rows) = vectors::policies() else { return };
+    let rows = vectors::policies();
     rows.iter().for_each(check_policy);
 }
 
@@ -60,7 +60,7 @@ fn a_labels(host: &str) -> String {
 
 #[test]
 fn every_match_of_the_vectors() {
-    let Some(rows) = vectors::matches() else { return };
+    let rows = vectors::matches();
     for row in rows {
         let host = oracle::host(&a_labels(&row.host));
         let one_matches = row.mx.iter().any(|mx| {
@@ -77,7 +77,7 @@ fn every_match_of_the_vectors() {
 
 #[test]
 fn every_content_type_of_the_vectors() {
-    let Some(rows) = vectors::content_types() else { return };
+    let rows = vectors::content_types();
     for row in rows {
         let input = row.input.as_deref();
         assert_eq!(oracle::content_type(input, Profile::Strict), row.strict, "{row:?}");
@@ -99,7 +99,7 @@ fn ok_a_list_of_media_types_is_none() {
 
 #[test]
 fn every_address_of_the_vectors() {
-    let Some(rows) = vectors::addresses() else { return };
+    let rows = vectors::addresses();
     for row in rows {
         assert_eq!(oracle::may_dial(row.input), row.allowed, "{}", row.input);
     }
@@ -107,14 +107,13 @@ fn every_address_of_the_vectors() {
 
 #[test]
 fn every_other_file_of_the_vectors_can_be_read() {
-    let Some(urls) = vectors::policy_urls() else { return };
+    let urls = vectors::policy_urls();
     assert!(urls.iter().any(|row| row.expect.is_ok()));
     assert!(urls.iter().any(|row| row.expect.is_err()));
-    let Some(rows) = vectors::tlsrpt_records() else { return };
+    let rows = vectors::tlsrpt_records();
     assert!(rows.iter().any(|row| row.rua.is_some()));
     assert!(rows.iter().any(|row| row.rua.is_none()));
     for cases in [vectors::flows(), vectors::dns_answers(), vectors::http_responses()] {
-        let cases = cases.expect("the folder is there");
         assert!(cases.iter().all(|case| !case.input.is_empty() && !case.expect.is_empty()));
     }
 }
