@@ -19,6 +19,8 @@ struct Servers {
 impl Servers {
     fn start(args: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_mta-sts-lab"));
+        // A program that is killed leaves its file of the root certificate behind.
+        command.env("TMPDIR", env!("CARGO_TARGET_TMPDIR"));
         command.arg("up").args(args).env_remove("CLICOLOR_FORCE");
         let mut child =
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the program runs");
