@@ -258,7 +258,8 @@ impl Entry {
     }
 
     /// Notes that a delivery asks for the domain. Returns `true` if the entry changed, which is
-    /// worth a lazy write: it does once a day, and once after a clock that ran ahead was set right.
+    /// worth a lazy write: it does once a day, and now and then while it has the stamps of a clock
+    /// that ran ahead.
     pub fn touch(&mut self, now: UnixTime) -> bool {
         let is_anchored = self.anchor(now);
         self.last_used.touch(now) || is_anchored
