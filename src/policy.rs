@@ -119,6 +119,7 @@ pub struct PolicyRef<'a> {
     profile: Profile,
     mode: Mode,
     max_age: MaxAge,
+    mx_count: usize,
 }
 
 impl<'a> PolicyRef<'a> {
@@ -128,8 +129,8 @@ impl<'a> PolicyRef<'a> {
     /// The first fault in reading order, with its line and column: see [`PolicyError`].
     pub fn parse(text: &'a [u8], profile: Profile) -> Result<Self, PolicyError> {
         let text = parse::text(text)?;
-        let Rules { mode, max_age } = parse::read(text, profile, |_| ())?;
-        Ok(Self { text, profile, mode, max_age })
+        let Rules { mode, max_age, mx_count } = parse::read(text, profile)?;
+        Ok(Self { text, profile, mode, max_age, mx_count })
     }
 
     /// The text, exactly as it was read.
@@ -265,8 +266,9 @@ impl Policy {
 
     /// The policy as a borrowed view.
     pub fn as_policy_ref(&self) -> PolicyRef<'_> {
-        let Self { text, profile, mode, max_age, .. } = self;
-        PolicyRef { text, profile: *profile, mode: *mode, max_age: *max_age }
+        let Self { text, mx, mode, max_age, profile } = self;
+        let mx_count = mx.len();
+        PolicyRef { text, profile: *profile, mode: *mode, max_age: *max_age, mx_count }
     }
 
     /// The text, exactly as it was fetched.
@@ -308,14 +310,14 @@ impl Policy {
 impl From<PolicyRef<'_>> for Policy {
     #[expect(clippy::expect_used, reason = "one text has one number of patterns")]
     fn from(policy: PolicyRef<'_>) -> Self {
-        let PolicyRef { text, profile, mode, max_age } = policy;
+        let PolicyRef { text, profile, mode, max_age, mx_count } = policy;
         let mut patterns = policy.mx();
         let mut next = |_| {
             let pattern = patterns.next().expect("the patterns were counted");
             Span::within(text, pattern.as_str())
         };
         // A known length saves the allocation of a list that grows.
-        let mx = (0..policy.mx().count()).map(&mut next).collect();
+        let mx = (0..mx_count).map(&mut next).collect();
         Self { text: text.into(), mx, mode, max_age, profile }
     }
 }

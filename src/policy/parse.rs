@@ -3,15 +3,15 @@
 use super::lines::{self, Field, Fields, Pair};
 use super::{MAX_POLICY_OCTETS, MaxAge, Mode, Profile};
 use crate::error::PolicyError;
-use crate::mx::MxPattern;
 
 /// Digits of `max_age` (RFC 8461 §3.2: 1*10(DIGIT)).
 const MAX_DIGITS: usize = 10;
 
-/// What a policy says beside its patterns.
+/// What a policy says, and the number of its patterns.
 pub(super) struct Rules {
     pub(super) mode: Mode,
     pub(super) max_age: MaxAge,
+    pub(super) mx_count: usize,
 }
 
 /// The text of a policy.
@@ -28,22 +28,17 @@ pub(super) fn text(octets: &[u8]) -> Result<&str, PolicyError> {
     })
 }
 
-/// Reads the text in one pass, and shows each pattern on the way.
+/// Reads the text in one pass.
 ///
 /// # Errors
 /// The first fault in reading order.
-pub(super) fn read<'a>(
-    text: &'a str,
-    profile: Profile,
-    mut show: impl FnMut(MxPattern<'a>),
-) -> Result<Rules, PolicyError> {
-    let (mut version_seen, mut mx_seen) = (false, false);
+pub(super) fn read(text: &str, profile: Profile) -> Result<Rules, PolicyError> {
+    let (mut version_seen, mut mx_count) = (false, 0_usize);
     let (mut mode, mut max_age) = (None, None);
     for field in Fields::new(text, profile) {
         let Pair { name, value } = match field? {
-            Field::Mx(pattern) => {
-                mx_seen = true;
-                show(pattern);
+            Field::Mx(_) => {
+                mx_count = mx_count.saturating_add(1);
                 continue;
             }
             Field::Other(pair) => pair,
@@ -81,10 +76,10 @@ pub(super) fn read<'a>(
     let mode = mode.ok_or(PolicyError::MissingMode)?;
     let max_age = max_age.ok_or(PolicyError::MissingMaxAge)?;
     // RFC 8461 §3.2: "mx" is required at least once, except when the mode is "none".
-    if !mx_seen && mode != Mode::None {
+    if mx_count == 0 && mode != Mode::None {
         return Err(PolicyError::MissingMx);
     }
-    Ok(Rules { mode, max_age })
+    Ok(Rules { mode, max_age, mx_count })
 }
 
 fn parse_max_age(text: &str, value: &str) -> Result<MaxAge, PolicyError> {
