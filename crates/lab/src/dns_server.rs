@@ -11,14 +11,14 @@ use hickory_proto::rr::rdata::{A, AAAA, CNAME, MX, NULL, SOA, TXT};
 use hickory_proto::rr::{Name, RData, Record, RecordType as WireType};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
+use crate::accepting::serve_each;
 use crate::dns::{DnsQuery, Zone, key};
 use crate::dns_answer::{Delivery, DnsAnswer, OverTcp, Section, Soa};
 use crate::dns_record::{DnsRecord, Rcode, RecordData, RecordType};
-use crate::lifetime::{LIFETIME, PAUSE};
+use crate::lifetime::LIFETIME;
 
 /// Questions over UDP that may wait at once; further ones are dropped, as a busy server does.
 const MAX_DATAGRAMS: usize = 256;
@@ -64,22 +64,11 @@ pub(crate) async fn serve_udp(socket: UdpSocket, zone: Zone) {
 }
 
 pub(crate) async fn serve_tcp(listener: TcpListener, zone: Zone) {
-    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    let mut tasks = JoinSet::new();
-    loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
-        let Ok((stream, _)) = listener.accept().await else {
-            // Out of file descriptors, most likely: asking again at once would only burn time.
-            sleep(PAUSE).await;
-            continue;
-        };
-        while tasks.try_join_next().is_some() {}
+    let each = |stream| {
         let zone = zone.clone();
-        tasks.spawn(async move {
-            let _ = timeout(LIFETIME, converse(stream, &zone)).await;
-            drop(place);
-        });
-    }
+        async move { converse(stream, &zone).await }
+    };
+    serve_each(listener, MAX_CONNECTIONS, each).await;
 }
 
 async fn converse(mut stream: TcpStream, zone: &Zone) -> io::Result<()> {

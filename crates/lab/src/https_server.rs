@@ -6,15 +6,12 @@ use std::sync::Arc;
 use rustls::server::Acceptor;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use crate::accepting::serve_each;
 use crate::closing::{fail, linger, say};
 use crate::https::{Act, Fate, Hello, Hosts, HttpRequest, Https, Moment, POLICY_PATH};
-use crate::lifetime::{LIFETIME, PAUSE};
 use crate::response::{Ending, Response, stall, write};
 use crate::tls::{Authority, INTERNAL_ERROR, UNRECOGNIZED_NAME};
 
@@ -24,23 +21,11 @@ const MAX_CONNECTIONS: usize = 256;
 const MAX_HEAD: usize = 32 * 1024;
 
 pub(crate) async fn serve(listener: TcpListener, hosts: Hosts, authority: Arc<Authority>) {
-    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    let mut tasks = JoinSet::new();
-    loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
-        let Ok((stream, _)) = listener.accept().await else {
-            // Out of file descriptors, most likely: asking again at once would only burn time.
-            sleep(PAUSE).await;
-            continue;
-        };
-        while tasks.try_join_next().is_some() {}
+    let each = |stream| {
         let (hosts, authority) = (hosts.clone(), Arc::clone(&authority));
-        tasks.spawn(async move {
-            // A client that goes away, or refuses the certificate, is what the lab is for.
-            let _ = timeout(LIFETIME, connection(stream, &hosts, &authority)).await;
-            drop(place);
-        });
-    }
+        async move { connection(stream, &hosts, &authority).await }
+    };
+    serve_each(listener, MAX_CONNECTIONS, each).await;
 }
 
 async fn connection(stream: TcpStream, hosts: &Hosts, authority: &Authority) -> io::Result<()> {

@@ -102,6 +102,7 @@
 //! It signs nothing with DNSSEC, speaks no HTTP/2 and no real TLS 1.1 (see
 //! [`TlsVersions::Old11`]), and its keys protect nothing.
 
+mod accepting;
 mod closing;
 mod dns;
 mod dns_answer;

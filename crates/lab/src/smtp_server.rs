@@ -7,14 +7,11 @@ use rustls::ServerConfig;
 use rustls::server::Acceptor;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
 use tokio_rustls::LazyConfigAcceptor;
 
+use crate::accepting::serve_each;
 use crate::closing::{fail, linger, say};
 use crate::https::{Fate, Hello};
-use crate::lifetime::{LIFETIME, PAUSE};
 use crate::response::write;
 use crate::smtp::{MAIL_LIMIT, Mail, MxHost, SmtpCommand, StartTls};
 use crate::tls::{Authority, INTERNAL_ERROR};
@@ -29,22 +26,11 @@ const MAX_COMMANDS: usize = 200;
 const MAX_RECIPIENTS: usize = 100;
 
 pub(crate) async fn serve(listener: TcpListener, host: MxHost, authority: Arc<Authority>) {
-    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    let mut tasks = JoinSet::new();
-    loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
-        let Ok((stream, _)) = listener.accept().await else {
-            sleep(PAUSE).await;
-            continue;
-        };
-        while tasks.try_join_next().is_some() {}
+    let each = |stream| {
         let (host, authority) = (host.clone(), Arc::clone(&authority));
-        tasks.spawn(async move {
-            // A client that goes away, or refuses the certificate, is what the lab is for.
-            let _ = timeout(LIFETIME, connection(stream, &host, &authority)).await;
-            drop(place);
-        });
-    }
+        async move { connection(stream, &host, &authority).await }
+    };
+    serve_each(listener, MAX_CONNECTIONS, each).await;
 }
 
 async fn connection(mut stream: TcpStream, host: &MxHost, authority: &Authority) -> io::Result<()> {
