@@ -4,6 +4,8 @@ use std::fmt::Display;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use clap::Parser;
+
 /// The exit code of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
@@ -53,6 +55,21 @@ impl Failure {
         let _ = writeln!(anstream::stderr(), "error: {}", self.message);
         self.exit
     }
+}
+
+/// Reads the arguments of the program, runs it, and reports its failure if there is one.
+///
+/// Wrong usage ends with [`Exit::Usage`], and help or the version with [`Exit::Well`].
+pub fn run_program<C: Parser>(run: impl FnOnce(C) -> Result<Exit, Failure>) -> ExitCode {
+    let exit = match C::try_parse() {
+        Ok(cli) => run(cli).unwrap_or_else(Failure::report),
+        Err(error) => {
+            // Nothing is left to be done about a closed stream.
+            let _ = error.print();
+            if error.use_stderr() { Exit::Usage } else { Exit::Well }
+        }
+    };
+    exit.into()
 }
 
 /// Prints a result to the standard output. Colours reach a terminal only.

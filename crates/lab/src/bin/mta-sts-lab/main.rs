@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use mta_sts_terminal::Format;
-use mta_sts_terminal::exit::Exit;
+use mta_sts_terminal::exit::run_program;
 
 /// Test senders of mail that apply MTA-STS (RFC 8461), against servers on this machine.
 #[derive(Debug, Parser)]
@@ -36,22 +36,9 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(error) => {
-            // Nothing is left to be done about a closed stream.
-            let _ = error.print();
-            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Well };
-            return exit.into();
-        }
-    };
-    let result = match &cli.command {
+    run_program(|cli: Cli| match &cli.command {
         Command::Demo(args) => demo::run(args, cli.format),
         Command::Conformance(args) => conformance::run(args, cli.format),
         Command::Up(args) => up::run(args, cli.format),
-    };
-    match result {
-        Ok(exit) => exit.into(),
-        Err(failure) => failure.report().into(),
-    }
+    })
 }
